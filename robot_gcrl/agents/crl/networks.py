@@ -1,0 +1,78 @@
+"""The agent's three networks as functions of plain parameters.
+
+phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2A numbers of its distribution; each
+is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.nets.residual import ResidualTrunk
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One residual trunk, without its parameters.
+
+    Attributes:
+      settings: of the trunk.
+      graph: its structure, to which parameters are joined.
+    """
+
+    settings: dict[str, Any]
+    graph: nnx.GraphDef
+
+    def init(self, key: PRNGKeyArray) -> Params:
+        """Fresh parameters; those of blocks are stacked along a leading axis of D / 4."""
+        trunk = ResidualTrunk(**self.settings, rngs=nnx.Rngs(params=key))
+        return nnx.to_pure_dict(nnx.state(trunk, nnx.Param))
+
+    def __call__(
+        self, params: Params, x: Float[Array, "*batch I"]
+    ) -> Float[Array, "*batch J"]:
+        """The network's output."""
+        return nnx.merge(self.graph, nnx.State(params))(x)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Networks:
+    """The three networks of one agent."""
+
+    actor: Network
+    sa_encoder: Network
+    g_encoder: Network
+
+
+def make_networks(
+    config: CrlConfig, *, observation_size: int, action_size: int, goal_size: int
+) -> Networks:
+    """The networks that `config` describes."""
+    embedding = config.embedding_size
+    return Networks(
+        actor=_make_network(
+            config, observation_size + goal_size, 2 * action_size, config.actor_depth
+        ),
+        sa_encoder=_make_network(config, observation_size + action_size, embedding, config.depth),
+        g_encoder=_make_network(config, goal_size, embedding, config.depth),
+    )
+
+
+def _make_network(config: CrlConfig, input_size: int, output_size: int, depth: int) -> Network:
+    settings = {
+        "input_size": input_size,
+        "output_size": output_size,
+        "width": config.width,
+        "depth": depth,
+        "final_norm": config.final_norm,
+        "head_init": config.head_init,
+        "block_init": config.block_init,
+    }
+    abstract = nnx.eval_shape(lambda: ResidualTrunk(**settings, rngs=nnx.Rngs(params=0)))
+    return Network(settings, nnx.graphdef(abstract))

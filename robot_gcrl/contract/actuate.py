@@ -1,0 +1,32 @@
+"""Action in [-1, 1] -> ctrl in SI units, in any array namespace.
+
+A delta is added to the previous *commanded* ctrl, so that a robot that lags is not pulled back to
+where it is; at the start the previous ctrl is the measured position.
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from robot_gcrl.contract.contract import ActionMap
+from robot_gcrl.contract.observe import Array, Layout
+
+
+def actuate(action_map: ActionMap, action: Array, previous_ctrl: Array, xp: ModuleType = np) -> Array:
+    """The ctrl [.., A] in contract order for an action [.., A] and the previous ctrl [.., A].
+
+    Actions outside [-1, 1] are clipped; NaN stays NaN, for the caller to see.
+    """
+    base = xp.where(action_map.is_delta, previous_ctrl, np.array(action_map.offset, np.float32))
+    ctrl = base + np.array(action_map.scale, np.float32) * xp.clip(action, -1.0, 1.0)
+    return xp.clip(ctrl, np.array(action_map.low, np.float32), np.array(action_map.high, np.float32))
+
+
+def initial_ctrl(
+    action_map: ActionMap, layout: Layout, qpos: Array, xp: ModuleType = np
+) -> Array:
+    """The ctrl [.., A] before the first action: the measured position, or 0 in other modes."""
+    measured = qpos[..., np.maximum(layout.actuated_qpos, 0)]
+    held = xp.clip(measured, np.array(action_map.low, np.float32), np.array(action_map.high, np.float32))
+    known = action_map.is_position & (layout.actuated_qpos >= 0)
+    return xp.where(known, held, xp.zeros_like(held))

@@ -1,0 +1,1 @@
+"""Episodes over an engine."""

@@ -1,0 +1,257 @@
+"""Episodes of a goal-conditioned task over N worlds, as pure functions over `EnvState`.
+
+Reset is on the *next* step: a state with `ended` is the last of its episode; the step after it
+ignores the action and puts that world at a new start with a new goal. No episode ends on success.
+A world that diverges keeps the numbers from before the step and is truncated there, so that every
+state holds an observation that was measured.
+"""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from robot_gcrl.contract.actuate import actuate, initial_ctrl
+from robot_gcrl.contract.observe import (
+    achieved_goal,
+    goal_distances,
+    is_healthy,
+    is_success,
+    make_layout,
+    observe,
+    read_inputs,
+)
+from robot_gcrl.env.practice import Practice, Sampler
+from robot_gcrl.physics.engine import Engine, Starts, State, Ticket, report
+from robot_gcrl.task.task import Task
+
+Goals = Literal["train", "eval"]
+
+_AS_THE_TASK = Practice()
+
+
+class EnvState(NamedTuple):
+    """N worlds at one control step.
+
+    Attributes:
+      physics: the engine's state.
+      goal: [N, G], SI, the goal to be pursued from here.
+      previous_action: [N, A], clipped to [-1, 1]; 0 at a start.
+      previous_ctrl: [N, A] in contract order, SI; the measured position at a start.
+      step: [N], control steps since the episode began.
+      length: [N], control steps after which the episode is truncated.
+      episode: [N], number of the world's episode, from 0.
+      ended: [N], whether this is the episode's last state.
+      terminated: [N], whether it ended in an unhealthy state; else it was truncated.
+      steps_at_goal: [N], control steps of the episode that ended within the success radius.
+      reached: [N], whether that is more than 0.
+    """
+
+    physics: State
+    goal: Float[Array, "N G"]
+    previous_action: Float[Array, "N A"]
+    previous_ctrl: Float[Array, "N A"]
+    step: Int[Array, " N"]
+    length: Int[Array, " N"]
+    episode: Int[Array, " N"]
+    ended: Bool[Array, " N"]
+    terminated: Bool[Array, " N"]
+    steps_at_goal: Int[Array, " N"]
+    reached: Bool[Array, " N"]
+
+
+class EnvTicket(NamedTuple):
+    """A control step under way.
+
+    Attributes:
+      physics: the engine's ticket.
+      before: the state that the step began with.
+      action: [N, A], clipped.
+      ctrl: [N, A] in contract order, SI.
+      key: for what is drawn when the step is over.
+    """
+
+    physics: Ticket
+    before: EnvState
+    action: Float[Array, "N A"]
+    ctrl: Float[Array, "N A"]
+    key: Array
+
+    @property
+    def token(self) -> Int[Array, ""]:
+        """The number 0, that what shall run during the step must depend on."""
+        return self.physics.token
+
+
+class GoalEnv:
+    """Episodes of one task on one engine.
+
+    Letters: N worlds, O observation, A action, G goal, S success groups.
+    """
+
+    def __init__(
+        self, task: Task, engine: Engine, *, goals: Goals, practice: Practice = _AS_THE_TASK
+    ) -> None:
+        """Binds a task to an engine that was made for its model.
+
+        Args:
+          task: the task.
+          engine: steps its N worlds.
+          goals: which distribution of starts and goals.
+          practice: how episodes depart from it.
+
+        Raises:
+          ContractError: the contract does not fit the model.
+          ConfigError: a practice that contradicts itself.
+        """
+        self.task = task
+        self.num_worlds = engine.num_worlds
+        self._contract = task.contract
+        self._engine = engine
+        self._layout = make_layout(task.contract, task.model)
+        self._practice = practice
+        self._sampler = Sampler(task, task.train if goals == "train" else task.eval, practice)
+
+    def init(self, key: Array) -> EnvState:
+        """N worlds at their starts, with their goals."""
+        start_key, goal_key, length_key = jax.random.split(key, 3)
+        n, task = self.num_worlds, self.task
+        physics = self._engine.init(*self._sampler.starts(start_key, n), {})
+        length = jnp.full(n, task.episode_length, jnp.int32)
+        if self._practice.stagger:
+            length = jax.random.randint(length_key, (n,), 1, task.episode_length + 1, jnp.int32)
+        goal = self._sampler.goals(goal_key, report(physics), self._achieved(physics))
+        return EnvState(
+            physics=physics,
+            goal=goal,
+            previous_action=jnp.zeros((n, task.contract.action_size), jnp.float32),
+            previous_ctrl=self._initial_ctrl(physics),
+            step=jnp.zeros(n, jnp.int32),
+            length=length,
+            episode=jnp.zeros(n, jnp.int32),
+            ended=physics.diverged,
+            terminated=jnp.zeros(n, bool),
+            steps_at_goal=jnp.zeros(n, jnp.int32),
+            reached=jnp.zeros(n, bool),
+        )
+
+    def step(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvState:
+        """One control step; worlds that had ended are put at a new start instead.
+
+        Args:
+          state: the worlds.
+          action: in [-1, 1], clipped; not read where `state.ended`.
+          key: of this control step.
+        """
+        starts, action, ctrl, after_key = self._prepare(state, action, key)
+        physics = self._engine.step(state.physics, self._in_model_order(ctrl), starts)
+        return self._finish(state, physics, action, ctrl, after_key)
+
+    def start(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvTicket:
+        """Begins `step`, which see; what depends on the ticket's token runs beside it."""
+        starts, action, ctrl, after_key = self._prepare(state, action, key)
+        ticket = self._engine.start(state.physics, self._in_model_order(ctrl), starts)
+        return EnvTicket(ticket, state, action, ctrl, after_key)
+
+    def wait(self, ticket: EnvTicket, after: Float[Array, ""]) -> EnvState:
+        """The state that `start` began to compute, once `after` has been computed."""
+        physics = self._engine.wait(ticket.physics, after)
+        return self._finish(ticket.before, physics, ticket.action, ticket.ctrl, ticket.key)
+
+    def observation(self, state: EnvState) -> Float[Array, "N O"]:
+        """The observation, noise-free, in observation units."""
+        inputs = read_inputs(self._layout, report(state.physics), jnp)
+        return observe(self._contract, inputs, state.previous_action, jnp)
+
+    def goal_input(self, state: EnvState) -> Float[Array, "N G"]:
+        """The goal in observation units."""
+        return state.goal * self._contract.goal_scale
+
+    def achieved(self, state: EnvState) -> Float[Array, "N G"]:
+        """The achieved goal, SI."""
+        return self._achieved(state.physics)
+
+    def distances(self, state: EnvState) -> Float[Array, "N S"]:
+        """Distance to the goal in each success group, SI."""
+        return goal_distances(self._contract, self.achieved(state), state.goal, jnp)
+
+    def success(self, state: EnvState) -> Bool[Array, " N"]:
+        """Whether the goal is reached now."""
+        return is_success(self._contract, self.distances(state))
+
+    def episode_row(self, state: EnvState) -> Int[Array, " N"]:
+        """What replay stores: the episode, with the sign bit where it terminates here."""
+        return jnp.where(state.terminated, state.episode | jnp.int32(-(2**31)), state.episode)
+
+    def _prepare(
+        self, state: EnvState, action: Float[Array, "N A"], key: Array
+    ) -> tuple[Starts, Float[Array, "N A"], Float[Array, "N A"], Array]:
+        start_key, after_key = jax.random.split(key)
+        action = jnp.clip(action, -1.0, 1.0)
+        ctrl = actuate(self._contract.action, action, state.previous_ctrl, jnp)
+        qpos, qvel = jax.lax.cond(
+            state.ended.any(),
+            lambda: self._sampler.starts(start_key, self.num_worlds),
+            lambda: (state.physics.qpos, state.physics.qvel),
+        )
+        return Starts(state.ended, qpos, qvel, {}), action, ctrl, after_key
+
+    def _finish(
+        self,
+        before: EnvState,
+        physics: State,
+        action: Float[Array, "N A"],
+        ctrl: Float[Array, "N A"],
+        key: Array,
+    ) -> EnvState:
+        reset, worlds = before.ended, before.ended[:, None]
+        step = jnp.where(reset, 0, before.step + 1)
+        length = jnp.where(reset, self.task.episode_length, before.length)
+        healthy = is_healthy(self._contract, self._layout, report(physics), jnp)
+        terminated = ~healthy & ~physics.diverged
+        ended = terminated | physics.diverged | (step >= length)
+        state = before._replace(
+            physics=physics,
+            previous_action=jnp.where(worlds, 0.0, action),
+            previous_ctrl=jnp.where(worlds, self._initial_ctrl(physics), ctrl),
+            step=step,
+            length=length,
+            episode=before.episode + reset,
+            ended=ended,
+            terminated=terminated,
+        )
+        # Success is of the goal that the action pursued: measured before the goal switches.
+        success = self.success(state) & ~reset & ~physics.diverged
+        steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
+        state = state._replace(steps_at_goal=steps_at_goal, reached=steps_at_goal > 0)
+        return state._replace(goal=self._next_goal(state, reset, key))
+
+    def _next_goal(self, state: EnvState, reset: Bool[Array, " N"], key: Array) -> Array:
+        switch_key, goal_key = jax.random.split(key)
+        wanted = reset
+        if self._practice.goal_switch_probability > 0.0:
+            switch = jax.random.bernoulli(
+                switch_key, self._practice.goal_switch_probability, reset.shape
+            )
+            # The goal of an episode's last state stays, for its final success.
+            wanted = reset | (switch & ~state.ended)
+        physics = state.physics
+        return jax.lax.cond(
+            wanted.any(),
+            lambda: jnp.where(
+                wanted[:, None],
+                self._sampler.goals(goal_key, report(physics), self._achieved(physics)),
+                state.goal,
+            ),
+            lambda: state.goal,
+        )
+
+    def _achieved(self, physics: State) -> Float[Array, "N G"]:
+        return achieved_goal(self._contract, read_inputs(self._layout, report(physics), jnp))
+
+    def _initial_ctrl(self, physics: State) -> Float[Array, "N A"]:
+        return initial_ctrl(self._contract.action, self._layout, physics.qpos, jnp)
+
+    def _in_model_order(self, ctrl: Float[Array, "N A"]) -> Float[Array, "N nu"]:
+        return jnp.zeros_like(ctrl).at[:, self._layout.actuators].set(ctrl)

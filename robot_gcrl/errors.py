@@ -1,0 +1,56 @@
+"""The errors that a user can cause and mend.
+
+Everything under `RobotGcrlError` is shown by the command line as one line with exit code 2; any
+other exception is a bug of ours and keeps its traceback. A message has four parts: what failed, the
+value got, what was expected or exists, what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RobotGcrlError(Exception):
+    """A failure that the message explains to the user."""
+
+
+class UnknownNameError(RobotGcrlError):
+    """A name that no registry holds."""
+
+
+class ConfigError(RobotGcrlError):
+    """A setting out of its range, or settings that contradict each other."""
+
+
+class ContractError(RobotGcrlError):
+    """A contract that is inconsistent in itself or does not fit its model."""
+
+
+class TaskError(RobotGcrlError):
+    """A task, scene or maze that cannot be built."""
+
+
+class EngineError(RobotGcrlError):
+    """A physics engine that is absent or cannot run this model."""
+
+
+class CheckpointError(RobotGcrlError):
+    """A run folder or checkpoint that is missing, foreign, damaged or cannot be written."""
+
+
+class RenderingError(RobotGcrlError):
+    """A picture or video that this machine cannot draw."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> UnknownNameError:
+    """Returns the error for `name`, which is none of `known`, with the closest name suggested.
+
+    Args:
+      kind: what the name names, as the sentence begins: "task", "preset".
+      name: what the user wrote.
+      known: the names that exist.
+      see: a command or a list that shows them all.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else f"Known: {', '.join(names)}. "
+    return UnknownNameError(f"Unknown {kind} {name!r}. {hint}See: {see}")

@@ -1,0 +1,60 @@
+"""A normal distribution squashed by tanh into (-1, 1): its samples and their log-densities.
+
+u = mean + std * noise, action = tanh(u) (arXiv 1812.05905, appendix C). A network gives the mean
+and a raw number per action component, of which the standard deviation is made.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+LOG_STD_MIN = -5.0
+LOG_STD_MAX = 2.0
+
+_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class TanhNormal(NamedTuple):
+    """The distribution of A independent components before and after tanh.
+
+    Attributes:
+      mean: [.., A], before tanh.
+      log_std: [.., A], before tanh, in [LOG_STD_MIN, LOG_STD_MAX].
+    """
+
+    mean: Float[Array, "*batch A"]
+    log_std: Float[Array, "*batch A"]
+
+
+def make_tanh_normal(output: Float[Array, "*batch two_A"]) -> TanhNormal:
+    """The distribution that a network's output of size 2A describes: means, then raw log-stds.
+
+    log-std = -5 + 3.5 (tanh(raw) + 1), so that its gradient never ends abruptly at a bound.
+    """
+    mean, raw = jnp.split(output, 2, axis=-1)
+    half_range = 0.5 * (LOG_STD_MAX - LOG_STD_MIN)
+    return TanhNormal(mean, LOG_STD_MIN + half_range * (jnp.tanh(raw) + 1.0))
+
+
+def mode(distribution: TanhNormal) -> Float[Array, "*batch A"]:
+    """tanh of the mean."""
+    return jnp.tanh(distribution.mean)
+
+
+def sample_tanh_normal(
+    distribution: TanhNormal, *, key: PRNGKeyArray
+) -> tuple[Float[Array, "*batch A"], Float[Array, "*batch"]]:
+    """A reparameterised sample in (-1, 1) and its log-density.
+
+    The density is taken at u, not at tanh(u), so that it stays finite where tanh rounds to 1.
+    """
+    mean, log_std = distribution
+    noise = jax.random.normal(key, mean.shape, mean.dtype)
+    u = mean + jnp.exp(log_std) * noise
+    normal = -0.5 * jnp.square(noise) - log_std - _HALF_LOG_TWO_PI
+    # log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u)): no difference of nearly equal numbers
+    log_slope = 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
+    return jnp.tanh(u), jnp.sum(normal - log_slope, axis=-1)

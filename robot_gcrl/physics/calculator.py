@@ -1,0 +1,100 @@
+"""NumPy in, NumPy out: one control step of N worlds by `mujoco.batch.Batch`.
+
+Every world's row is written before it is computed and read after it, so that nothing that was
+computed before can be seen in a result.
+"""
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+
+from robot_gcrl.physics.model_check import derives_constants
+
+Outcome = tuple[np.ndarray, np.ndarray]  # rows after the step [N, R + ns] float32, diverged [N]
+
+_VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
+_BAD_STATE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS.value,
+    mujoco.mjtWarning.mjWARN_BADQVEL.value,
+    mujoco.mjtWarning.mjWARN_BADQACC.value,
+)
+
+
+class Calculator:
+    """A Batch for one set of per-world model fields.
+
+    A row of R numbers is time, qpos, qvel, act, qacc_warmstart.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        fields: tuple[str, ...],
+        num_worlds: int,
+        substeps: int,
+        threads: int,
+    ) -> None:
+        """Makes the Batch.
+
+        Args:
+          model: the task's model.
+          fields: names of the model fields that differ between worlds, in the order of `load`.
+          num_worlds: N.
+          substeps: physics steps per control step.
+          threads: that step worlds.
+        """
+        self._batch = Batch(model, num_worlds, threads)
+        self._fields = [self._batch.expand(name) for name in fields]
+        self._derives = any(derives_constants(name) for name in fields)
+        self._substeps = substeps
+        self._sensordata = self._batch.bind("sensordata")
+        # The row of a world begins with time, qpos, qvel, act, qacc_warmstart, ctrl.
+        self._width = 1 + model.nq + model.nv + model.na + model.nv
+
+    def run(self, *arguments: np.ndarray) -> Outcome:
+        """`compute` of what was given to `load`, which see."""
+        return self.compute(*self.load(*arguments))
+
+    def load(
+        self, rows: np.ndarray, mask: np.ndarray, *fields: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Copies rows [N, R + nu] and model fields into the Batch.
+
+        Returns:
+          A copy of the mask of resets [N]; the worlds [N] with impossible model fields.
+        """
+        rows = np.asarray(rows)
+        self._batch.state[:, : rows.shape[1]] = rows
+        changed = np.zeros(len(rows), bool)
+        for kept, given in zip(self._fields, map(np.asarray, fields), strict=True):
+            new = (kept != given).reshape(len(rows), -1).any(-1)
+            kept[new] = given[new]
+            changed |= new
+        failed = np.zeros(len(rows), bool)
+        if self._derives and changed.any():
+            _note_failures(failed, self._batch.set_const, changed)
+        return np.array(mask), failed
+
+    def compute(self, resets: np.ndarray, failed: np.ndarray) -> Outcome:
+        """Steps all worlds, but only brings those of the mask `resets` [N] up to date."""
+        batch = self._batch
+        counts = batch.warning[:, _BAD_STATE, 1].copy()
+        _note_failures(failed, batch.step, ~resets, self._substeps, _VELOCITY_STAGE)
+        if resets.any():
+            _note_failures(failed, batch.forward, resets, _VELOCITY_STAGE)
+        width = self._width
+        rows = np.empty((len(resets), width + self._sensordata.shape[1]), np.float32)
+        with np.errstate(over="ignore"):
+            rows[:, :width] = batch.state[:, :width]
+            rows[:, width:] = self._sensordata
+        diverged = failed | (batch.warning[:, _BAD_STATE, 1] != counts).any(-1)
+        return rows, diverged | ~np.isfinite(rows).all(-1)
+
+
+def _note_failures(failed: np.ndarray, call: Callable[..., None], *arguments: object) -> None:
+    try:
+        call(*arguments)
+    except SimulationError as error:
+        failed[error.ids] = True

@@ -1,0 +1,228 @@
+"""C MuJoCo inside the compiled program: one `mujoco.batch.Batch`, called by ordered io_callbacks.
+
+The Batch is a calculator. Before each control step its rows are written from `State`, and after it
+they are read back as float32, so what was computed before leaves no trace and equal states give
+equal futures. `start` hands the step to a thread of the engine, so that the program computes on
+while the physics runs; `wait` collects it. Nothing in the result depends on timing.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from jax.experimental import io_callback
+from jaxtyping import Array, Bool, Float
+
+from robot_gcrl.errors import EngineError
+from robot_gcrl.physics.calculator import Calculator, Outcome
+from robot_gcrl.physics.engine import Starts, State, Ticket
+from robot_gcrl.physics.model_check import (
+    check_field,
+    check_field_shape,
+    check_model,
+)
+
+
+class NativeEngine:
+    """N worlds on a pool of threads.
+
+    A world that diverges keeps the numbers that it had before the step, and `State.diverged` says
+    so. MuJoCo's own message about it goes to the console once, never to a file.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        *,
+        num_worlds: int,
+        substeps: int,
+        threads: int | None = None,
+        overlap: bool = True,
+    ) -> None:
+        """Builds the engine.
+
+        Args:
+          model: the task's model.
+          num_worlds: N.
+          substeps: physics steps per control step.
+          threads: that step worlds; None takes all cores, but one if `overlap`.
+          overlap: whether `start` returns while the physics runs; the result is the same.
+
+        Raises:
+          EngineError: a model that has state outside `State`.
+        """
+        check_model(self.name, model)
+        # MuJoCo would write MUJOCO_LOG.TXT into the user's folder for each world that diverges.
+        log = mujoco.MjLogConfig.get()
+        log.logto_file = False
+        log.set()
+        cores = _cores()
+        self.num_worlds = num_worlds
+        self.threads = threads or max(1, cores - 1 if overlap else cores)
+        self._model = model
+        self._substeps = substeps
+        self._overlap = overlap
+        self._calculators: dict[tuple[str, ...], Calculator] = {}
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="physics")
+        self._under_way: Future[Outcome] | None = None
+        self._splits = np.cumsum([1, model.nq, model.nv, model.na, model.nv]).tolist()
+
+    def init(
+        self,
+        qpos: Float[Array, "N nq"],
+        qvel: Float[Array, "N nv"],
+        fields: Mapping[str, Float[Array, "N ..."]],
+    ) -> State:
+        """See `Engine.init`."""
+        for name, value in fields.items():
+            check_field(self._model, name)
+            check_field_shape(self._model, name, value.shape, self.num_worlds)
+        n, model = self.num_worlds, self._model
+        blank = State(
+            qpos=qpos,
+            qvel=qvel,
+            act=jnp.zeros((n, model.na), jnp.float32),
+            qacc_warmstart=jnp.zeros((n, model.nv), jnp.float32),
+            time=jnp.zeros(n, jnp.float32),
+            fields=dict(fields),
+            sensordata=jnp.zeros((n, model.nsensordata), jnp.float32),
+            diverged=jnp.zeros(n, bool),
+        )
+        starts = Starts(jnp.ones(n, bool), qpos, qvel, {})
+        return self.step(blank, jnp.zeros((n, model.nu), jnp.float32), starts)
+
+    def step(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> State:
+        """See `Engine.step`."""
+        begun = _put_at_starts(state, starts)
+        calculator = self._calculator(begun)
+        outcome = io_callback(
+            calculator.run, self._outcome_shape(), *_arguments(begun, ctrl, starts), ordered=True
+        )
+        return self._collect(state, begun, *outcome)
+
+    def start(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> Ticket:
+        """See `Engine.start`."""
+        begun = _put_at_starts(state, starts)
+        if not self._overlap:
+            ended = self.step(state, ctrl, starts)
+            # Only the callback knows `diverged`, so the token is data that cannot be folded.
+            return Ticket(jnp.minimum(ended.diverged.sum(dtype=jnp.int32), 0), ended)
+        begin = functools.partial(self._begin, self._calculator(begun))
+        token = io_callback(
+            begin,
+            jax.ShapeDtypeStruct((), jnp.int32),
+            *_arguments(begun, ctrl, starts),
+            ordered=True,
+        )
+        # `wait` needs the numbers from before the reset for worlds that diverge in the step.
+        return Ticket(token, state._replace(fields=begun.fields))
+
+    def wait(self, ticket: Ticket, after: Float[Array, ""]) -> State:
+        """See `Engine.wait`.
+
+        Raises:
+          EngineError: when the program runs, wrapped by JAX: the physics failed as a whole, or no
+            step is under way.
+        """
+        if not self._overlap:
+            return ticket.state
+        outcome = io_callback(self._end, self._outcome_shape(), ticket.token, after, ordered=True)
+        return self._collect(ticket.state, ticket.state, *outcome)
+
+    def _begin(self, calculator: Calculator, *arguments: np.ndarray) -> np.ndarray:
+        if self._under_way is not None:
+            # A program was interrupted between start and wait: its result belongs to nobody.
+            self._under_way.exception()
+        # The rows are written here, not in the thread: the arguments may alias buffers that XLA
+        # uses again as soon as this function returns.
+        loaded = calculator.load(*arguments)
+        self._under_way = self._worker.submit(calculator.compute, *loaded)
+        return np.zeros((), np.int32)
+
+    def _end(self, token: np.ndarray, after: np.ndarray) -> Outcome:
+        del token, after
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            raise EngineError(
+                "Engine 'native' was waited for with no step under way. Expected one call of wait "
+                "after each start. Use Engine.step where nothing runs in between."
+            )
+        return under_way.result()
+
+    def _calculator(self, state: State) -> Calculator:
+        names = tuple(sorted(state.fields))
+        if names not in self._calculators:
+            self._calculators[names] = Calculator(
+                self._model, names, self.num_worlds, self._substeps, self.threads
+            )
+        return self._calculators[names]
+
+    def _outcome_shape(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        width = self._splits[-1] + self._model.nsensordata
+        return (
+            jax.ShapeDtypeStruct((self.num_worlds, width), jnp.float32),
+            jax.ShapeDtypeStruct((self.num_worlds,), jnp.bool_),
+        )
+
+    def _collect(
+        self,
+        before: State,
+        begun: State,
+        rows: Float[Array, "N columns"],
+        diverged: Bool[Array, " N"],
+    ) -> State:
+        kept = jnp.concatenate([_rows(before), before.sensordata], axis=-1)
+        rows = jnp.where(diverged[:, None], kept, rows)
+        time, qpos, qvel, act, warmstart, sensordata = jnp.split(rows, self._splits, axis=-1)
+        return State(qpos, qvel, act, warmstart, time[:, 0], begun.fields, sensordata, diverged)
+
+
+def _put_at_starts(state: State, starts: Starts) -> State:
+    """The state in which the worlds of the mask are where they start."""
+    unknown = sorted(set(starts.fields) - set(state.fields))
+    if unknown:
+        raise EngineError(
+            f"Starts give model fields {unknown}, which do not differ between the worlds of this "
+            f"state. It has: {', '.join(sorted(state.fields)) or 'none'}. Give them to Engine.init."
+        )
+
+    def pick(new: Array, old: Array) -> Array:
+        mask = starts.mask.reshape(-1, *[1] * (old.ndim - 1))
+        return jnp.where(mask, new, old)
+
+    zero = jnp.float32(0.0)
+    return state._replace(
+        qpos=pick(starts.qpos, state.qpos),
+        qvel=pick(starts.qvel, state.qvel),
+        act=pick(zero, state.act),
+        qacc_warmstart=pick(zero, state.qacc_warmstart),
+        time=pick(zero, state.time),
+        fields={
+            name: pick(starts.fields[name], old) if name in starts.fields else old
+            for name, old in state.fields.items()
+        },
+    )
+
+
+def _rows(state: State) -> Float[Array, "N columns"]:
+    return jnp.concatenate(
+        [state.time[:, None], state.qpos, state.qvel, state.act, state.qacc_warmstart], axis=-1
+    )
+
+
+def _arguments(begun: State, ctrl: Float[Array, "N nu"], starts: Starts) -> list[Array]:
+    rows = jnp.concatenate([_rows(begun), ctrl], axis=-1)
+    return [rows, starts.mask, *(begun.fields[name] for name in sorted(begun.fields))]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,159 @@
+"""Batches of (observation, action, goal) whose goal is what the same episode achieved later.
+
+An anchor is a stored row with a stored successor in its episode; every anchor is equally likely.
+Its goal is `offset` rows later, P(offset = k) = (1 - gamma) gamma^(k - 1) / (1 - gamma^L) for
+k = 1..L, where L rows of the episode are stored after the anchor: the discounted state occupancy
+measure that contrastive RL takes its positives from (arXiv 2206.07568), truncated at what is stored.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from robot_gcrl.replay.buffer import EPISODE_NUMBER, Replay, row_index, stored_rows
+
+# Rounds of drawing again what was no anchor. At least half of the rows of any replay that the
+# environment can fill are anchors (an episode has two rows or more), so a draw is left over with a
+# probability of 2^-64.
+_MAX_ROUNDS = 64
+
+
+class Batch(NamedTuple):
+    """B anchors with a goal each.
+
+    Attributes:
+      observation: [B, O].
+      action: [B, A].
+      goal: [B, G], in observation units.
+    """
+
+    observation: Float[Array, "B O"]
+    action: Float[Array, "B A"]
+    goal: Float[Array, "B G"]
+
+
+class Anchors(NamedTuple):
+    """Where rows stand.
+
+    Attributes:
+      row: int32 [B], counted from the oldest stored one.
+      world: int32 [B].
+    """
+
+    row: Int[Array, " B"]
+    world: Int[Array, " B"]
+
+
+def sample(
+    replay: Replay,
+    key: PRNGKeyArray,
+    *,
+    batch_size: int,
+    gamma: float,
+    goal_index: np.ndarray | Sequence[int],
+    max_rows: int,
+) -> Batch:
+    """B independent draws of an anchor and a later row of its episode.
+
+    A replay without any anchor (fewer than two rows per world) gives rows that are their own goal.
+
+    Args:
+      replay: what is drawn from.
+      key: used once.
+      batch_size: B.
+      gamma: discount per control step, in (0, 1).
+      goal_index: int [G], the observation components that a goal consists of.
+      max_rows: the most rows an episode has (its length in control steps + 1).
+    """
+    anchor_key, offset_key = jax.random.split(key)
+    anchors = sample_anchors(replay, key=anchor_key, batch_size=batch_size)
+    remaining = rows_remaining(replay, anchors, max_rows=max_rows)
+    offset = sample_offset(remaining, key=offset_key, gamma=gamma)
+    at = row_index(replay, anchors.row), anchors.world
+    later = row_index(replay, anchors.row + offset), anchors.world
+    return Batch(
+        observation=replay.observation[at],
+        action=replay.action[at],
+        goal=replay.observation[later][:, np.asarray(goal_index)],
+    )
+
+
+def sample_anchors(replay: Replay, *, key: PRNGKeyArray, batch_size: int) -> Anchors:
+    """B rows, each equally likely among all anchors, by rejection.
+
+    The newest row is never drawn: whether its episode goes on is not known yet.
+    """
+    number_of_rows = jnp.maximum(stored_rows(replay) - 1, 1)
+    num_worlds = replay.episode.shape[1]
+
+    def draw(round_key: PRNGKeyArray) -> Anchors:
+        row_key, world_key = jax.random.split(round_key)
+        return Anchors(
+            row=jax.random.randint(row_key, (batch_size,), 0, number_of_rows),
+            world=jax.random.randint(world_key, (batch_size,), 0, num_worlds),
+        )
+
+    def draw_again(
+        carry: tuple[Int[Array, ""], Anchors, Bool[Array, " B"]],
+    ) -> tuple[Int[Array, ""], Anchors, Bool[Array, " B"]]:
+        count, kept, good = carry
+        drawn = draw(jax.random.fold_in(key, count))
+        anchors = Anchors(
+            jnp.where(good, kept.row, drawn.row), jnp.where(good, kept.world, drawn.world)
+        )
+        return count + 1, anchors, has_successor(replay, anchors)
+
+    zeros = jnp.zeros(batch_size, jnp.int32)
+    start = (jnp.zeros((), jnp.int32), Anchors(zeros, zeros), jnp.zeros(batch_size, bool))
+    _, anchors, _ = lax.while_loop(
+        lambda carry: (carry[0] < _MAX_ROUNDS) & ~jnp.all(carry[2]), draw_again, start
+    )
+    return anchors
+
+
+def has_successor(replay: Replay, anchors: Anchors) -> Bool[Array, " B"]:
+    """Whether the next row is stored and belongs to the same episode."""
+    stored = anchors.row + 1 < stored_rows(replay)
+    return stored & (_number(replay, anchors, 0) == _number(replay, anchors, 1))
+
+
+def rows_remaining(replay: Replay, anchors: Anchors, *, max_rows: int) -> Int[Array, " B"]:
+    """How many rows of the anchor's episode are stored after it (L), by bisection.
+
+    Episode numbers grow along a world's ring, so the rows of one episode are contiguous; the ring's
+    seam cuts an episode like a truncation.
+    """
+    number = _number(replay, anchors, 0)
+    low = jnp.zeros_like(anchors.row)  # offsets in the episode
+    high = jnp.minimum(max_rows, stored_rows(replay) - anchors.row)  # offsets beyond it
+    for _ in range(max(max_rows - 1, 1).bit_length()):
+        middle = (low + high) // 2
+        inside = _number(replay, anchors, middle) == number
+        low = jnp.where(inside, middle, low)
+        high = jnp.where(inside, high, middle)
+    return low
+
+
+def sample_offset(
+    remaining: Int[Array, " B"], *, key: PRNGKeyArray, gamma: float
+) -> Int[Array, " B"]:
+    """Geometric offsets in 1..remaining, by the inverse of their distribution function.
+
+    With u uniform in [0, 1): 1 + floor(log(1 - u (1 - gamma^L)) / log gamma), written with expm1
+    and log1p because gamma is close to 1. 0 where nothing remains.
+    """
+    log_gamma = np.log(gamma).astype(np.float32)
+    u = jax.random.uniform(key, remaining.shape)
+    tail = jnp.expm1(remaining.astype(jnp.float32) * log_gamma)  # gamma^L - 1
+    offset = 1 + jnp.floor(jnp.log1p(u * tail) / log_gamma).astype(jnp.int32)
+    return jnp.minimum(offset, remaining)
+
+
+def _number(replay: Replay, anchors: Anchors, offset: Int[Array, " B"] | int) -> Int[Array, " B"]:
+    row = row_index(replay, anchors.row + offset)
+    return replay.episode[row, anchors.world] & EPISODE_NUMBER

@@ -1,0 +1,111 @@
+"""Robot + arena + walls -> a compiled model.
+
+A robot's MJCF holds the robot and how it is simulated; the arena's holds floor, sky and light. A
+scene never holds the goal: whoever shows it draws a marker.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from robot_gcrl.errors import TaskError
+from robot_gcrl.rooms import room
+
+
+class Box(NamedTuple):
+    """A wall: an upright box that stands on the floor.
+
+    Attributes:
+      center: x, y in the world [m].
+      half_size: along x, y [m].
+      height: [m].
+    """
+
+    center: tuple[float, float]
+    half_size: tuple[float, float]
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """The view for videos, called `scene` in the model.
+
+    Attributes:
+      position: in the world [m].
+      target: the point in the middle of the picture [m].
+      up: the direction that points up in the picture; not parallel to the view.
+      fovy: vertical field of view [deg].
+    """
+
+    position: tuple[float, float, float]
+    target: tuple[float, float, float]
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    fovy: float = 45.0
+
+
+def make_scene(
+    robot: str, *, camera: Camera, tile: float = 1.0, walls: Sequence[Box] = ()
+) -> mujoco.MjModel:
+    """The model of assets/ROBOT.xml in the arena, with walls and a camera.
+
+    Args:
+      robot: the file's name without ".xml".
+      camera: the view for videos.
+      tile: side of a square of the floor, for the eye to judge sizes by [m].
+      walls: what stands on the floor.
+
+    Raises:
+      TaskError: the room of assets has no such robot.
+    """
+    spec = _load(robot)
+    spec.attach(_load("arena"), prefix="arena/", frame=spec.worldbody.add_frame())
+    # the texture shows two squares in each direction
+    spec.material("arena/floor").texrepeat = (0.5 / tile, 0.5 / tile)
+    for i, wall in enumerate(walls):
+        spec.worldbody.add_geom(
+            name=f"wall_{i}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            pos=(*wall.center, wall.height / 2),
+            size=(*wall.half_size, wall.height / 2),
+            material="arena/wall",
+            contype=0,
+            conaffinity=1,
+        )
+    _add_camera(spec, camera)
+    _place_sun(spec, camera)
+    return spec.compile()
+
+
+def _load(name: str) -> mujoco.MjSpec:
+    path = room("assets") / f"{name}.xml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.xml")))
+        raise TaskError(
+            f"The scene needs {path.name!r}, which the assets do not have. They have: {known}. "
+            "Name one of these, or build the model with mujoco.MjSpec yourself."
+        )
+    return mujoco.MjSpec.from_file(str(path))
+
+
+def _add_camera(spec: mujoco.MjSpec, camera: Camera) -> None:
+    # A MuJoCo camera looks along its -z, with y up in the picture.
+    back = np.subtract(camera.position, camera.target)
+    back /= np.linalg.norm(back)
+    right = np.cross(camera.up, back)
+    right /= np.linalg.norm(right)
+    quat = np.zeros(4)
+    mujoco.mju_mat2Quat(quat, np.stack((right, np.cross(back, right), back), axis=1).ravel())
+    spec.worldbody.add_camera(name="scene", pos=camera.position, quat=quat, fovy=camera.fovy)
+
+
+def _place_sun(spec: mujoco.MjSpec, camera: Camera) -> None:
+    # A directional light casts shadows only in a window around its axis, as wide as the model's
+    # extent; without this, that of a small robot lies somewhere else.
+    extent = 0.5 * float(np.linalg.norm(np.subtract(camera.position, camera.target)))
+    spec.stat.extent = extent
+    spec.stat.center = camera.target
+    sun = spec.light("arena/sun")
+    sun.pos = np.array(camera.target) - 4.0 * extent * np.array(sun.dir) / np.linalg.norm(sun.dir)

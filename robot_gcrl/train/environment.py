@@ -1,0 +1,15 @@
+"""What the process environment must say before JAX is imported."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+
+def prepare_environment(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Sets the variables that JAX reads on import, where the user has not set them.
+
+    The compilation cache lies under XDG_CACHE_HOME, so that a second start of the same program is
+    quick; JAX itself creates the folder.
+    """
+    cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "robot-gcrl" / "jax"))

@@ -1,0 +1,248 @@
+"""The training program: collect, store, relabel and learn, compiled as one for every engine.
+
+One call of `Program.iterate` runs `config.rollout` control steps of all worlds. Within a control
+step the physics is begun, the gradient updates that belong to this step run on the rows that are
+already stored, and then the physics is waited for; so the two overlap where the engine can, and the
+result does not depend on whether they did. How many updates belong to a step is decided outside
+(`update_counts`), in exact integers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt32
+
+from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
+from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
+from robot_gcrl.physics.make import make_engine
+from robot_gcrl.replay.buffer import Replay, add, make_replay
+from robot_gcrl.replay.hindsight import sample
+from robot_gcrl.task.task import Task
+from robot_gcrl.train.config import TrainConfig
+
+Sums = dict[str, Float[Array, ""]]
+
+
+class TrainState(NamedTuple):
+    """Everything that training is: exactly what a checkpoint holds.
+
+    Attributes:
+      agent: parameters, optimizer states, observation moments.
+      replay: the ring of stored control steps.
+      env: the worlds.
+      key: raw data of the run's PRNG key; never changed, iterations are folded in.
+      iteration: calls of `Program.iterate` so far.
+    """
+
+    agent: AgentState
+    replay: Replay
+    env: EnvState
+    key: UInt32[Array, " K"]
+    iteration: Int[Array, ""]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Program:
+    """The compiled parts of a training run.
+
+    Attributes:
+      env: the worlds that training collects from.
+      agent: the learner.
+      init: seed -> TrainState.
+      iterate: (TrainState, updates of each control step [T]) -> the next TrainState, and the sums
+        of what was measured (`mean_metrics` divides them). The state given is consumed.
+    """
+
+    env: GoalEnv
+    agent: Agent
+    init: Callable[[int], TrainState]
+    iterate: Callable[[TrainState, Int[Array, " T"]], tuple[TrainState, Sums]]
+
+
+def make_program(task: Task, config: TrainConfig) -> Program:
+    """Builds engine, worlds, agent and the training step of a run."""
+    engine = make_engine(
+        config.engine,
+        task.model,
+        num_worlds=config.num_envs,
+        substeps=task.substeps,
+        threads=config.physics_threads or None,
+        overlap=config.overlap,
+    )
+    practice = Practice(
+        goal_switch_probability=config.goal_switch_probability,
+        near_goal_radius=config.near_goal_radius,
+        near_goal_share=config.near_goal_share,
+        random_start_share=config.random_start_share,
+        stagger=True,
+    )
+    env = GoalEnv(task, engine, goals="train", practice=practice)
+    agent = agent_of(task, config)
+
+    def init(seed: int) -> TrainState:
+        return _init(jax.random.key(seed), env, agent, task, config)
+
+    def iterate(state: TrainState, counts: Int[Array, " T"]) -> tuple[TrainState, Sums]:
+        return _iterate(state, counts, env, agent, task, config)
+
+    return Program(
+        env=env,
+        agent=agent,
+        init=jax.jit(init, static_argnums=()),
+        iterate=jax.jit(iterate, donate_argnums=0),
+    )
+
+
+def agent_of(task: Task, config: TrainConfig) -> Agent:
+    """The agent of a run."""
+    contract = task.contract
+    return make_agent(
+        config.agent,
+        observation_size=contract.observation_size,
+        action_size=contract.action_size,
+        goal_index=tuple(int(i) for i in contract.goal_index),
+    )
+
+
+def update_counts(config: TrainConfig, iteration: int) -> np.ndarray:
+    """How many gradient updates belong to each control step of an iteration.
+
+    After s control steps of every world beyond the prefill, floor(s N / ratio) updates have run,
+    so that no rounding accumulates where N / ratio is not whole.
+
+    Returns:
+      int32 [T].
+    """
+    per_step = Fraction(config.num_envs) / Fraction(config.control_steps_per_update)
+    first = iteration * config.rollout - config.prefill
+    floors = [int(max(first + t, 0) * per_step) for t in range(config.rollout + 1)]
+    return np.diff(np.array(floors, np.int64)).astype(np.int32)
+
+
+def mean_metrics(sums: dict[str, float]) -> dict[str, float]:
+    """Means of what an iteration measured; a mean over nothing is left out.
+
+    Keys of `sums` are "group/name" with the group's number of samples under "group/count".
+    """
+    means: dict[str, float] = {}
+    for key, value in sums.items():
+        group, name = key.split("/")
+        count = float(sums[f"{group}/count"])
+        if name != "count" and count > 0:
+            means[name] = float(value) / count
+    return means
+
+
+def _init(
+    key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfig
+) -> TrainState:
+    agent_key, env_key, run_key = jax.random.split(key, 3)
+    return TrainState(
+        agent=agent.init(agent_key),
+        replay=make_replay(
+            capacity=config.replay_capacity,
+            num_worlds=config.num_envs,
+            observation_size=task.contract.observation_size,
+            action_size=task.contract.action_size,
+        ),
+        env=env.init(env_key),
+        key=jax.random.key_data(run_key),
+        iteration=jnp.int32(0),
+    )
+
+
+def _iterate(
+    state: TrainState,
+    counts: Int[Array, " T"],
+    env: GoalEnv,
+    agent: Agent,
+    task: Task,
+    config: TrainConfig,
+) -> tuple[TrainState, Sums]:
+    iteration_key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.iteration)
+    steps = jnp.arange(config.rollout)
+
+    def control_step(
+        carry: tuple[AgentState, Replay, EnvState], step_and_count: tuple[Array, Array]
+    ) -> tuple[tuple[AgentState, Replay, EnvState], Sums]:
+        learner, replay, worlds = carry
+        step, count = step_and_count
+        act_key, env_key, learn_key = jax.random.split(
+            jax.random.fold_in(iteration_key, step), 3
+        )
+        observation = env.observation(worlds)
+        row = env.episode_row(worlds)
+        learner = agent.observe(learner, observation)
+        action = agent.act(learner, observation, env.goal_input(worlds), act_key)
+        ticket = env.start(worlds, action, env_key)
+        learner, learning = learn(
+            learner, replay, learn_key, count + ticket.token, agent, task, config
+        )
+        worlds = env.wait(ticket, learning["learner/critic_loss"])
+        replay = add(replay, observation, action, row)
+        return (learner, replay, worlds), learning | _episode_sums(env, worlds, task)
+
+    carry, sums = jax.lax.scan(
+        control_step, (state.agent, state.replay, state.env), (steps, counts)
+    )
+    learner, replay, worlds = carry
+    totals = {name: value.sum() for name, value in sums.items()}
+    return TrainState(learner, replay, worlds, state.key, state.iteration + 1), totals
+
+
+def learn(
+    learner: AgentState,
+    replay: Replay,
+    key: Array,
+    count: Int[Array, ""],
+    agent: Agent,
+    task: Task,
+    config: TrainConfig,
+) -> tuple[AgentState, Sums]:
+    """Runs `count` updates on what is stored; returns the sums of their metrics."""
+
+    def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
+        learner, sums = carry
+        sample_key, update_key = jax.random.split(jax.random.fold_in(key, i))
+        batch = sample(
+            replay,
+            sample_key,
+            batch_size=config.agent.batch_size,
+            gamma=config.agent.gamma,
+            goal_index=task.contract.goal_index,
+            max_rows=task.episode_length + 1,
+        )
+        learner, metrics = agent.update(learner, batch, update_key)
+        return learner, {name: sums[name] + value for name, value in metrics.items()}
+
+    shapes = jax.eval_shape(lambda: update(jnp.int32(0), (learner, _AnyKey()))[1])
+    zeros = {name: jnp.zeros(shape.shape, jnp.float32) for name, shape in shapes.items()}
+    learner, sums = jax.lax.fori_loop(0, count, update, (learner, zeros))
+    sums["count"] = count.astype(jnp.float32)
+    return learner, {f"learner/{name}": value for name, value in sums.items()}
+
+
+class _AnyKey(dict[str, float]):
+    """Zero under every name: finds out which metrics an update has, without running it."""
+
+    def __missing__(self, key: str) -> float:
+        return 0.0
+
+
+def _episode_sums(env: GoalEnv, worlds: EnvState, task: Task) -> Sums:
+    """What the episodes that end with this step have to say."""
+    ended = worlds.ended.astype(jnp.float32)
+    return {
+        "episodes/count": ended.sum(),
+        "episodes/practice_success_any": (ended * worlds.reached).sum(),
+        "episodes/practice_success_final": (ended * env.success(worlds)).sum(),
+        "episodes/practice_time_at_goal": (
+            ended * worlds.steps_at_goal / task.episode_length
+        ).sum(),
+        "episodes/terminated": (ended * worlds.terminated).sum(),
+    }

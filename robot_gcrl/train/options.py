@@ -1,0 +1,123 @@
+"""The options of `robot-gcrl train`, parsed twice so that help shows the values that are used.
+
+First the choices that decide the defaults (task, preset, engine), then every setting of a
+TrainConfig beside the defaults that those choices resolve to. What the user wrote is then resolved
+once more together with the choices, so that a setting that follows from another one does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
+
+# Whose settings `robot-gcrl train --help` shows where no task is given
+_EXAMPLE_TASK = "arm_reach"
+_HELP = frozenset({"-h", "--help"})
+_PROGRAM = "robot-gcrl train"
+_DESCRIPTION = (
+    "Trains a policy; shows progress and writes checkpoints. --task NAME or FILE.py:NAME begins a "
+    "run, --resume RUN continues one with the settings of its folder. The defaults below are those "
+    "of task {task}, preset {preset}; --preset default, paper, laptop or smoke and another --task "
+    "change them. --engine auto is native on a CPU and mjx on an accelerator."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What decides the defaults of everything else."""
+
+    task: str | None = None
+    """Name of the task, or FILE.py:NAME for one of your own."""
+    maze: Path | None = None
+    """Text grid of a maze that replaces the task's own."""
+    preset: Preset | None = None
+    """Preset; without it, laptop on a CPU and default on an accelerator."""
+    engine: Literal["auto", "native", "mjx", "warp"] = "auto"
+    """Physics engine; auto is native on a CPU and mjx on an accelerator."""
+    resume: Path | None = None
+    """Run folder to continue."""
+
+
+def parse_train(words: Sequence[str]) -> tuple[TrainConfig, bool]:
+    """The settings of a command line (without "train"), and whether a run is resumed.
+
+    Raises:
+      RobotGcrlError: no task, or settings that contradict each other or the resumed run.
+      SystemExit: an option that cannot be parsed (code 2), or a request for help (0).
+    """
+    choice, rest = tyro.cli(
+        Choice,
+        prog=_PROGRAM,
+        args=[word for word in words if word not in _HELP],
+        return_unknown_args=True,
+        add_help=False,
+    )
+    rest = [*rest, *(["--help"] if _HELP & set(words) else [])]
+    if choice.resume is not None:
+        return _resume(choice, choice.resume, rest), True
+    if choice.task is None and not rest:
+        raise _no_task()
+    return _fresh(choice, rest), False
+
+
+def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
+    from robot_gcrl.task.registry import load_task
+    from robot_gcrl.train.presets import make_train_config
+
+    reference = choice.task or _EXAMPLE_TASK
+    task = load_task(reference, maze=choice.maze)
+
+    def resolve(**given: Any) -> TrainConfig:
+        return make_train_config(
+            task,
+            task_reference=reference,
+            preset=choice.preset,
+            engine=choice.engine,
+            maze=choice.maze,
+            **given,
+        )
+
+    given = _given(resolve(), rest)
+    if choice.task is None:
+        raise _no_task()
+    return resolve(**given)
+
+
+def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
+    from robot_gcrl.train.checkpoint import stored_config
+
+    stored = stored_config(folder)
+    chosen = {
+        "task": choice.task,
+        "maze": choice.maze,
+        "preset": choice.preset,
+        "engine": None if choice.engine == "auto" else choice.engine,
+    }
+    written = {name: value for name, value in chosen.items() if value is not None}
+    return resumed(stored, written | _given(stored, rest))
+
+
+def _given(defaults: TrainConfig, rest: list[str]) -> dict[str, Any]:
+    """The settings on the command line that differ from the defaults, by dotted name."""
+    parsed = tyro.cli(
+        TrainConfig,
+        prog=_PROGRAM,
+        description=_DESCRIPTION.format(task=defaults.task, preset=defaults.preset),
+        args=rest,
+        default=defaults,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    before = flat(defaults)
+    return {name: value for name, value in flat(parsed).items() if value != before[name]}
+
+
+def _no_task() -> ConfigError:
+    return ConfigError(
+        "No task was given. Expected --task NAME, --task FILE.py:NAME or --resume RUN. "
+        "See: robot-gcrl tasks"
+    )

@@ -1,0 +1,1 @@
+"""What a person looks at: pictures and films of tasks and runs."""

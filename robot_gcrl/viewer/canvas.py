@@ -1,0 +1,155 @@
+"""Pictures of a model drawn off screen, with markers that the model does not contain.
+
+The OpenGL context is made here and not by `mujoco.Renderer`: that one obeys MUJOCO_GL as it was
+when mujoco was first imported, and `MUJOCO_GL=egl` on a machine without EGL makes the import of
+mujoco itself fail. So without a display EGL is tried when a picture is wanted, and its absence is
+an error that names the package. A MUJOCO_GL of the user's is obeyed.
+"""
+
+import copy
+import os
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import mujoco
+import numpy as np
+
+from robot_gcrl.errors import RenderingError
+
+_MOST_GEOMS = 10_000
+_GET_EGL = (
+    "On Debian or Ubuntu: apt-get install libegl1 libgl1 libegl-mesa0 libgl1-mesa-dri; elsewhere "
+    "install the package that brings libEGL.so.1 and a driver for it."
+)
+
+
+class Marker(NamedTuple):
+    """A shape that is drawn and collides with nothing.
+
+    Attributes:
+      shape: sphere or cylinder (upright).
+      position: center x, y, z in the world [m].
+      size: radius, radius, radius of a sphere; radius, half height, 0 of a cylinder [m].
+      rgba: in [0, 1].
+    """
+
+    shape: mujoco.mjtGeom
+    position: tuple[float, float, float]
+    size: tuple[float, float, float]
+    rgba: tuple[float, float, float, float]
+
+
+class Canvas:
+    """Draws states of one model; a context manager that owns an OpenGL context.
+
+    Args:
+      model: what is drawn.
+      width: of the pictures [px].
+      height: of the pictures [px].
+      camera: a camera of the model; where it has none of that name, the whole model is shown.
+
+    Raises:
+      RenderingError: this machine cannot draw.
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, *, width: int, height: int, camera: str = "scene"
+    ) -> None:
+        self._model = copy.copy(model)
+        self._model.vis.global_.offwidth = width
+        self._model.vis.global_.offheight = height
+        self._data = mujoco.MjData(self._model)
+        self._gl = _context(width, height)
+        self._gl.make_current()
+        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=_MOST_GEOMS)
+        self._rect = mujoco.MjrRect(0, 0, width, height)
+        self._camera = _camera(self._model, camera)
+
+    def draw(self, qpos: np.ndarray, markers: Iterable[Marker] = ()) -> np.ndarray:
+        """The picture, uint8 [height, width, 3], of the model at qpos [nq] with markers."""
+        self._data.qpos[:] = qpos
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        self._gl.make_current()
+        mujoco.mjv_updateScene(
+            self._model,
+            self._data,
+            mujoco.MjvOption(),
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL.value,
+            self._scene,
+        )
+        for marker in markers:
+            self._add(marker)
+        pixels = np.empty((self._rect.height, self._rect.width, 3), np.uint8)
+        mujoco.mjr_render(self._rect, self._scene, self._mjr)
+        mujoco.mjr_readPixels(pixels, None, self._rect, self._mjr)
+        return pixels[::-1]
+
+    def close(self) -> None:
+        """Frees the OpenGL context."""
+        self._gl.make_current()
+        self._mjr.free()
+        self._gl.free()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _add(self, marker: Marker) -> None:
+        mujoco.mjv_initGeom(
+            self._scene.geoms[self._scene.ngeom],
+            marker.shape,
+            np.array(marker.size),
+            np.array(marker.position),
+            np.eye(3).ravel(),
+            np.array(marker.rgba, np.float32),
+        )
+        self._scene.ngeom += 1
+
+
+def _context(width: int, height: int) -> Any:
+    """An OpenGL context: MUJOCO_GL's, else EGL on Linux without a display, else MuJoCo's own."""
+    headless = sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    chosen = os.environ.get("MUJOCO_GL", "")
+    try:
+        if headless and chosen in ("", "egl"):
+            from mujoco import egl
+
+            return egl.GLContext(width, height)
+        return mujoco.GLContext(width, height)
+    # PyOpenGL without the library raises AttributeError, without a driver GLError (a RuntimeError)
+    # or ImportError; glfw without a display a FatalError or nothing but a warning
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RenderingError(
+            f"No picture can be drawn: OpenGL cannot be started with "
+            f"{f'MUJOCO_GL={chosen}' if chosen else 'EGL' if headless else 'the display'} "
+            f"({reason}). Expected an OpenGL library and its driver. {_GET_EGL}"
+        ) from error
+
+
+def _camera(model: mujoco.MjModel, name: str) -> mujoco.MjvCamera:
+    camera = mujoco.MjvCamera()
+    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA.value, name)
+    if number < 0:
+        mujoco.mjv_defaultFreeCamera(model, camera)
+    else:
+        camera.type = mujoco.mjtCamera.mjCAMERA_FIXED.value
+        camera.fixedcamid = number
+    return camera
