@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from robot_gcrl.env.make import make
     from robot_gcrl.task.registry import task_names
     from robot_gcrl.train.config import TrainConfig
-    from robot_gcrl.train.presets import make_train_config
+    from robot_gcrl.train.settings import make_train_config
     from robot_gcrl.train.evaluate import evaluate_run as evaluate
     from robot_gcrl.train.train import train
 
@@ -34,7 +34,7 @@ _HOME = {
     "TrainConfig": ("robot_gcrl.train.config", "TrainConfig"),
     "evaluate": ("robot_gcrl.train.evaluate", "evaluate_run"),
     "make": ("robot_gcrl.env.make", "make"),
-    "make_train_config": ("robot_gcrl.train.presets", "make_train_config"),
+    "make_train_config": ("robot_gcrl.train.settings", "make_train_config"),
     "task_names": ("robot_gcrl.task.registry", "task_names"),
 }
 

@@ -92,6 +92,8 @@ class Evaluate:
     """Which of the run's checkpoints is measured."""
     beside: bool = False
     """Measure the zero and the random policy too, on the same starts and goals."""
+    out: Path | None = None
+    """File that receives the JSON object too."""
     video: Path | None = None
     """File (.mp4) that receives some of the episodes as a film."""
     json: bool = False

@@ -1,0 +1,1 @@
+"""Learning agents: state in, state out."""

@@ -1,0 +1,1 @@
+"""Network parts: pure functions and flax modules that know nothing of tasks or agents."""

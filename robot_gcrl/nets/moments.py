@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 # the count itself is exact.
 COUNT_LIMIT = 4_194_304.0
 
-# Normalised values are clipped to +-LIMIT: wide, because a commanded goal may lie dozens of standard
-# deviations from what a young policy visits, and must remain distinguishable from its neighbours.
+# Normalised values are clipped to +-LIMIT: wide, because a commanded goal may lie dozens of
+# standard deviations from what a young policy visits, and must not look like its neighbours.
 LIMIT = 100.0
 
 # Least standard deviation that values are divided by [observation units]: a component that hardly
@@ -28,12 +28,12 @@ class Moments(NamedTuple):
     """Statistics of the O components of what was observed.
 
     Attributes:
-      count: samples so far, at most COUNT_LIMIT.
+      seen: how many samples, at most COUNT_LIMIT.
       mean: [O].
       variance: [O].
     """
 
-    count: Float[Array, ""]
+    seen: Float[Array, ""]
     mean: Float[Array, " O"]
     variance: Float[Array, " O"]
 
@@ -48,11 +48,11 @@ def update_moments(moments: Moments, samples: Float[Array, "N O"]) -> Moments:
     number = samples.shape[0]
     mean = jnp.mean(samples, axis=0)
     variance = jnp.mean(jnp.square(samples - mean), axis=0)
-    count = moments.count + number
+    count = moments.seen + number
     share = number / count
     difference = mean - moments.mean
     return Moments(
-        count=jnp.minimum(count, COUNT_LIMIT),
+        seen=jnp.minimum(count, COUNT_LIMIT),
         mean=moments.mean + share * difference,
         variance=moments.variance
         + share * (variance - moments.variance + (1.0 - share) * jnp.square(difference)),

@@ -6,34 +6,28 @@ along a leading axis and one `lax.scan` runs over them. Letters: W width, D dept
 inside blocks.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
-HeadInit = Literal["published", "small"]
-BlockInit = Literal["published", "zero"]
-
-LAYERS_PER_BLOCK = 4
 LAYER_NORM_EPSILON = 1e-6
 
 # Recomputing a block in the backward pass saves its activations and costs a forward pass of time;
-# up to this depth the activations of a batch are small.
-_CHECKPOINT_ABOVE = 16
+# up to so many blocks the activations of a batch are small.
+_CHECKPOINT_ABOVE = 4
 
-# Uniform in +-1 / sqrt(fan in): the published code's initialisation of every Dense kernel.
-_published_kernel = nnx.initializers.variance_scaling(1.0 / 3.0, "fan_in", "uniform")
-# A tenth of its standard deviation.
-_small_kernel = nnx.initializers.variance_scaling(1.0 / 300.0, "fan_in", "uniform")
+# Of a kernel uniform in +-1 / sqrt(fan in), the published code's initialisation of every Dense.
+_KERNEL_VARIANCE = 1.0 / 3.0
 
 
 class Layer(nnx.Module):
     """Dense, LayerNorm, Swish."""
 
     def __init__(self, size: int, width: int, *, norm_scale: float = 1.0, rngs: nnx.Rngs) -> None:
-        self.dense = nnx.Linear(size, width, kernel_init=_published_kernel, rngs=rngs)
+        self.dense = nnx.Linear(size, width, kernel_init=_uniform(1.0), rngs=rngs)
         self.norm = nnx.LayerNorm(
             width,
             epsilon=LAYER_NORM_EPSILON,
@@ -49,14 +43,11 @@ class Layer(nnx.Module):
 class Block(nnx.Module):
     """Four layers, added to their input."""
 
-    def __init__(self, width: int, *, block_init: BlockInit, rngs: nnx.Rngs) -> None:
-        # A Dense of zeros in front of a LayerNorm would have gradients of 1 / sqrt(epsilon); a
-        # norm scale of zero makes the block the identity with gradients of order one.
-        last = 0.0 if block_init == "zero" else 1.0
+    def __init__(self, width: int, *, last_scale: float, rngs: nnx.Rngs) -> None:
         self.layer0 = Layer(width, width, rngs=rngs)
         self.layer1 = Layer(width, width, rngs=rngs)
         self.layer2 = Layer(width, width, rngs=rngs)
-        self.layer3 = Layer(width, width, norm_scale=last, rngs=rngs)
+        self.layer3 = Layer(width, width, norm_scale=last_scale, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch W"]) -> Float[Array, "*batch W"]:
         """The block's output."""
@@ -70,10 +61,12 @@ class ResidualTrunk(nnx.Module):
       input_size: of the last axis in.
       output_size: of the last axis out.
       width: W.
-      depth: D, a multiple of 4.
+      num_blocks: D / 4.
       final_norm: whether a LayerNorm stands before the head.
-      head_init: "published": as every other layer; "small": a tenth of that.
-      block_init: "published"; "zero": every block begins as the identity.
+      head_scale: the head's kernel begins at this times the standard deviation of the others.
+      last_scale: what the scale of each block's last LayerNorm begins at. At 0 every block begins
+        as the identity with gradients of order one; a Dense of zeros in front of a LayerNorm would
+        have gradients of order 1 / sqrt(epsilon).
       rngs: of which `params` is used.
     """
 
@@ -83,26 +76,25 @@ class ResidualTrunk(nnx.Module):
         input_size: int,
         output_size: int,
         width: int,
-        depth: int,
+        num_blocks: int,
         final_norm: bool,
-        head_init: HeadInit,
-        block_init: BlockInit,
+        head_scale: float,
+        last_scale: float,
         rngs: nnx.Rngs,
     ) -> None:
-        self.depth = depth
+        self.num_blocks = num_blocks
         self.input = Layer(input_size, width, rngs=rngs)
 
-        @nnx.split_rngs(splits=depth // LAYERS_PER_BLOCK)
+        @nnx.split_rngs(splits=num_blocks)
         @nnx.vmap(in_axes=(0,), out_axes=0)
         def make_blocks(rngs: nnx.Rngs) -> Block:
-            return Block(width, block_init=block_init, rngs=rngs)
+            return Block(width, last_scale=last_scale, rngs=rngs)
 
         self.blocks = make_blocks(rngs)
         self.norm = (
             nnx.LayerNorm(width, epsilon=LAYER_NORM_EPSILON, rngs=rngs) if final_norm else None
         )
-        kernel_init = _small_kernel if head_init == "small" else _published_kernel
-        self.head = nnx.Linear(width, output_size, kernel_init=kernel_init, rngs=rngs)
+        self.head = nnx.Linear(width, output_size, kernel_init=_uniform(head_scale), rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch J"]:
         """The head's output."""
@@ -111,9 +103,13 @@ class ResidualTrunk(nnx.Module):
         def run_block(x: Array, block: Any) -> tuple[Array, None]:
             return nnx.merge(graph, block)(x), None
 
-        if self.depth > _CHECKPOINT_ABOVE:
+        if self.num_blocks > _CHECKPOINT_ABOVE:
             run_block = jax.checkpoint(run_block, prevent_cse=False)
         x, _ = lax.scan(run_block, self.input(x), stacked)
         if self.norm is not None:
             x = self.norm(x)
         return self.head(x)
+
+
+def _uniform(scale: float) -> nnx.Initializer:
+    return nnx.initializers.variance_scaling(_KERNEL_VARIANCE * scale**2, "fan_in", "uniform")

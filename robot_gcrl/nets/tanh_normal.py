@@ -40,7 +40,7 @@ def make_tanh_normal(output: Float[Array, "*batch two_A"]) -> TanhNormal:
 
 
 def mode(distribution: TanhNormal) -> Float[Array, "*batch A"]:
-    """tanh of the mean."""
+    """The action at the mean: its tanh."""
     return jnp.tanh(distribution.mean)
 
 

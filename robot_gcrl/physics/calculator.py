@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
-from robot_gcrl.physics.model_check import derives_constants
+from robot_gcrl.physics.model_check import acceleration_sensors, derives_constants
 
 Outcome = tuple[np.ndarray, np.ndarray]  # rows after the step [N, R + ns] float32, diverged [N]
 
@@ -49,6 +49,7 @@ class Calculator:
         self._fields = [self._batch.expand(name) for name in fields]
         self._derives = any(derives_constants(name) for name in fields)
         self._substeps = substeps
+        self._late = acceleration_sensors(model)
         self._sensordata = self._batch.bind("sensordata")
         # The row of a world begins with time, qpos, qvel, act, qacc_warmstart, ctrl.
         self._width = 1 + model.nq + model.nv + model.na + model.nv
@@ -89,6 +90,8 @@ class Calculator:
         with np.errstate(over="ignore"):
             rows[:, :width] = batch.state[:, :width]
             rows[:, width:] = self._sensordata
+        # In a world that is reset these would be another world's.
+        rows[:, width:][:, self._late] = 0.0
         diverged = failed | (batch.warning[:, _BAD_STATE, 1] != counts).any(-1)
         return rows, diverged | ~np.isfinite(rows).all(-1)
 

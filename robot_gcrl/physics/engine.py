@@ -23,7 +23,8 @@ class State(NamedTuple):
       qacc_warmstart: [N, nv], where the constraint solver starts.
       time: [N], since the reset [s].
       fields: model fields that differ between worlds, by MJCF-array name: [N, ...] each.
-      sensordata: [N, ns], of the same instant as qpos.
+      sensordata: [N, ns], of the same instant as qpos; 0 for sensors of the acceleration stage,
+        which no contract may read.
       diverged: [N], whether the last step produced a state that is not to be used.
     """
 

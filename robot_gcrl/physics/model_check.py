@@ -77,5 +77,11 @@ def derives_constants(name: str) -> bool:
     return name.startswith("opt.") or name in mujoco.MjModel._setconst_inputs
 
 
+def acceleration_sensors(model: mujoco.MjModel) -> np.ndarray:
+    """Which numbers [ns] of sensordata belong to the step before the last substep."""
+    late = model.sensor_needstage == mujoco.mjtStage.mjSTAGE_ACC
+    return np.repeat(late, model.sensor_dim)
+
+
 def _is_real(value: object) -> bool:
     return np.asarray(value).dtype.kind == "f"

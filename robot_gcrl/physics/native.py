@@ -21,11 +21,8 @@ from jaxtyping import Array, Bool, Float
 from robot_gcrl.errors import EngineError
 from robot_gcrl.physics.calculator import Calculator, Outcome
 from robot_gcrl.physics.engine import Starts, State, Ticket
-from robot_gcrl.physics.model_check import (
-    check_field,
-    check_field_shape,
-    check_model,
-)
+from robot_gcrl.physics.model_check import check_field, check_field_shape, check_model
+from robot_gcrl.physics.reset import blank_state, put_at_starts
 
 
 class NativeEngine:
@@ -84,23 +81,13 @@ class NativeEngine:
         for name, value in fields.items():
             check_field(self._model, name)
             check_field_shape(self._model, name, value.shape, self.num_worlds)
-        n, model = self.num_worlds, self._model
-        blank = State(
-            qpos=qpos,
-            qvel=qvel,
-            act=jnp.zeros((n, model.na), jnp.float32),
-            qacc_warmstart=jnp.zeros((n, model.nv), jnp.float32),
-            time=jnp.zeros(n, jnp.float32),
-            fields=dict(fields),
-            sensordata=jnp.zeros((n, model.nsensordata), jnp.float32),
-            diverged=jnp.zeros(n, bool),
-        )
-        starts = Starts(jnp.ones(n, bool), qpos, qvel, {})
-        return self.step(blank, jnp.zeros((n, model.nu), jnp.float32), starts)
+        blank = blank_state(self._model, qpos, qvel, fields)
+        starts = Starts(jnp.ones(self.num_worlds, bool), qpos, qvel, {})
+        return self.step(blank, jnp.zeros((self.num_worlds, self._model.nu), jnp.float32), starts)
 
     def step(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> State:
         """See `Engine.step`."""
-        begun = _put_at_starts(state, starts)
+        begun = put_at_starts(state, starts)
         calculator = self._calculator(begun)
         outcome = io_callback(
             calculator.run, self._outcome_shape(), *_arguments(begun, ctrl, starts), ordered=True
@@ -109,7 +96,7 @@ class NativeEngine:
 
     def start(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> Ticket:
         """See `Engine.start`."""
-        begun = _put_at_starts(state, starts)
+        begun = put_at_starts(state, starts)
         if not self._overlap:
             ended = self.step(state, ctrl, starts)
             # Only the callback knows `diverged`, so the token is data that cannot be folded.
@@ -182,33 +169,6 @@ class NativeEngine:
         rows = jnp.where(diverged[:, None], kept, rows)
         time, qpos, qvel, act, warmstart, sensordata = jnp.split(rows, self._splits, axis=-1)
         return State(qpos, qvel, act, warmstart, time[:, 0], begun.fields, sensordata, diverged)
-
-
-def _put_at_starts(state: State, starts: Starts) -> State:
-    """The state in which the worlds of the mask are where they start."""
-    unknown = sorted(set(starts.fields) - set(state.fields))
-    if unknown:
-        raise EngineError(
-            f"Starts give model fields {unknown}, which do not differ between the worlds of this "
-            f"state. It has: {', '.join(sorted(state.fields)) or 'none'}. Give them to Engine.init."
-        )
-
-    def pick(new: Array, old: Array) -> Array:
-        mask = starts.mask.reshape(-1, *[1] * (old.ndim - 1))
-        return jnp.where(mask, new, old)
-
-    zero = jnp.float32(0.0)
-    return state._replace(
-        qpos=pick(starts.qpos, state.qpos),
-        qvel=pick(starts.qvel, state.qvel),
-        act=pick(zero, state.act),
-        qacc_warmstart=pick(zero, state.qacc_warmstart),
-        time=pick(zero, state.time),
-        fields={
-            name: pick(starts.fields[name], old) if name in starts.fields else old
-            for name, old in state.fields.items()
-        },
-    )
 
 
 def _rows(state: State) -> Float[Array, "N columns"]:

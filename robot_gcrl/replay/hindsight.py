@@ -2,8 +2,8 @@
 
 An anchor is a stored row with a stored successor in its episode; every anchor is equally likely.
 Its goal is `offset` rows later, P(offset = k) = (1 - gamma) gamma^(k - 1) / (1 - gamma^L) for
-k = 1..L, where L rows of the episode are stored after the anchor: the discounted state occupancy
-measure that contrastive RL takes its positives from (arXiv 2206.07568), truncated at what is stored.
+k = 1..L, where L rows of the episode are stored after the anchor: the discounted state
+occupancy measure of contrastive RL (arXiv 2206.07568), truncated at what is stored.
 """
 
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ def make_scene(
             size=(*wall.half_size, wall.height / 2),
             material="arena/wall",
             contype=0,
-            conaffinity=1,
+            conaffinity=3,
         )
     _add_camera(spec, camera)
     _place_sun(spec, camera)
@@ -102,10 +102,15 @@ def _add_camera(spec: mujoco.MjSpec, camera: Camera) -> None:
 
 
 def _place_sun(spec: mujoco.MjSpec, camera: Camera) -> None:
-    # A directional light casts shadows only in a window around its axis, as wide as the model's
-    # extent; without this, that of a small robot lies somewhere else.
-    extent = 0.5 * float(np.linalg.norm(np.subtract(camera.position, camera.target)))
+    # A directional light casts shadows only in a window around its axis, in proportion to the
+    # model's extent; without this, that of a small robot lies somewhere else. The sun stands behind
+    # the camera, so that the window's edge, which is noisy, does too.
+    view = np.subtract(camera.target, camera.position)
+    extent = 0.5 * float(np.linalg.norm(view))
     spec.stat.extent = extent
     spec.stat.center = camera.target
+    ahead = np.array((view[0], view[1], 0.0)) / np.linalg.norm(view[:2])
+    direction = 0.3 * ahead - 0.4 * np.cross((0.0, 0.0, 1.0), ahead) - (0.0, 0.0, 1.0)
     sun = spec.light("arena/sun")
-    sun.pos = np.array(camera.target) - 4.0 * extent * np.array(sun.dir) / np.linalg.norm(sun.dir)
+    sun.dir = direction
+    sun.pos = np.array(camera.target) - 4.0 * extent * direction

@@ -170,6 +170,11 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def rates(outcome: Outcome) -> dict[str, float]:
+    """The means of `summary` as they stand in metrics.jsonl."""
+    return {name: value["mean"] for name, value in summary(outcome).items()}
+
+
 def by_region(task: Task, outcome: Outcome) -> dict[str, Any]:
     """`summary` for each region of the task's goals that occurred, and for the far ones together."""
     labels = np.asarray(task.regions.label(np.asarray(outcome.goal)))

@@ -109,6 +109,11 @@ def agent_of(task: Task, config: TrainConfig) -> Agent:
     )
 
 
+def gradient_steps(config: TrainConfig, iteration: int) -> int:
+    """How many gradient updates have run after so many iterations."""
+    return _updates_after(config, iteration * config.rollout)
+
+
 def update_counts(config: TrainConfig, iteration: int) -> np.ndarray:
     """How many gradient updates belong to each control step of an iteration.
 
@@ -118,10 +123,14 @@ def update_counts(config: TrainConfig, iteration: int) -> np.ndarray:
     Returns:
       int32 [T].
     """
+    first = iteration * config.rollout
+    ends = [_updates_after(config, first + t) for t in range(config.rollout + 1)]
+    return np.diff(np.array(ends, np.int64)).astype(np.int32)
+
+
+def _updates_after(config: TrainConfig, steps: int) -> int:
     per_step = Fraction(config.num_envs) / Fraction(config.control_steps_per_update)
-    first = iteration * config.rollout - config.prefill
-    floors = [int(max(first + t, 0) * per_step) for t in range(config.rollout + 1)]
-    return np.diff(np.array(floors, np.int64)).astype(np.int32)
+    return int(max(steps - config.prefill, 0) * per_step)
 
 
 def mean_metrics(sums: dict[str, float]) -> dict[str, float]:
@@ -180,11 +189,11 @@ def _iterate(
         learner = agent.observe(learner, observation)
         action = agent.act(learner, observation, env.goal_input(worlds), act_key)
         ticket = env.start(worlds, action, env_key)
+        replay = add(replay, observation, action, row)
         learner, learning = learn(
             learner, replay, learn_key, count + ticket.token, agent, task, config
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
-        replay = add(replay, observation, action, row)
         return (learner, replay, worlds), learning | _episode_sums(env, worlds, task)
 
     carry, sums = jax.lax.scan(
@@ -220,14 +229,14 @@ def learn(
         learner, metrics = agent.update(learner, batch, update_key)
         return learner, {name: sums[name] + value for name, value in metrics.items()}
 
-    shapes = jax.eval_shape(lambda: update(jnp.int32(0), (learner, _AnyKey()))[1])
-    zeros = {name: jnp.zeros(shape.shape, jnp.float32) for name, shape in shapes.items()}
+    names = jax.eval_shape(lambda: update(jnp.int32(0), (learner, _AnyName()))[1])
+    zeros = {name: jnp.zeros((), jnp.float32) for name in names}
     learner, sums = jax.lax.fori_loop(0, count, update, (learner, zeros))
     sums["count"] = count.astype(jnp.float32)
     return learner, {f"learner/{name}": value for name, value in sums.items()}
 
 
-class _AnyKey(dict[str, float]):
+class _AnyName(dict[str, float]):
     """Zero under every name: finds out which metrics an update has, without running it."""
 
     def __missing__(self, key: str) -> float:

@@ -66,19 +66,15 @@ def parse_train(words: Sequence[str]) -> tuple[TrainConfig, bool]:
 
 
 def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
-    from robot_gcrl.task.registry import load_task
-    from robot_gcrl.train.presets import make_train_config
-
-    reference = choice.task or _EXAMPLE_TASK
-    task = load_task(reference, maze=choice.maze)
+    # Imports JAX, so only when settings are wanted
+    from robot_gcrl.train.settings import make_train_config
 
     def resolve(**given: Any) -> TrainConfig:
         return make_train_config(
-            task,
-            task_reference=reference,
+            choice.task or _EXAMPLE_TASK,
+            maze=choice.maze,
             preset=choice.preset,
             engine=choice.engine,
-            maze=choice.maze,
             **given,
         )
 
@@ -89,7 +85,7 @@ def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
 
 
 def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
-    from robot_gcrl.train.checkpoint import stored_config
+    from robot_gcrl.train.config_json import stored_config
 
     stored = stored_config(folder)
     chosen = {

@@ -12,21 +12,21 @@ from typing import Any
 
 import jax
 
-from robot_gcrl.agents.crl.agent import Agent, AgentState
+from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
-from robot_gcrl.train.evaluate import Act, make_evaluator, score, summary
+from robot_gcrl.train.evaluate import Act, make_evaluator, rates, score
 from robot_gcrl.train.interrupt import Interrupt
 from robot_gcrl.train.live import LiveView
-from robot_gcrl.train.loop import Program, TrainState, make_program, mean_metrics, update_counts
+from robot_gcrl.train.loop import TrainState, make_program, mean_metrics, update_counts
 from robot_gcrl.train.metrics import MetricsWriter
 
 # Until its first checkpoint a run has nothing to resume from, so that one comes early [s].
 _FIRST_CHECKPOINT = 30.0
-# Between two lines of metrics [s]; short iterations are summed up.
+# Least time between two lines of metrics [s]; shorter iterations are summed up.
 _METRICS_INTERVAL = 1.0
 
 
@@ -47,61 +47,173 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     opened = RunFolder.open(config.run) if resume else RunFolder.create(config.run, config, sha256)
     with opened as folder, Interrupt() as interrupt:
         print(announcement(task, config), file=sys.stderr, flush=True)
-        run = Run(task, config, folder, started=started, resume=resume)
-        with LiveView(config.steps) as view:
+        run = Run(task, config, folder, started=started)
+        with LiveView(run.total_control_steps) as view:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run
+
+
+def policy_mean(agent: Agent) -> Act:
+    """What evaluation acts with: the mean of the policy."""
+    return lambda state, observation, goal, key: agent.act(state, observation, goal, None)
 
 
 class Run:
     """The moving parts of one run: where it is, and when it did what."""
 
     def __init__(
-        self, task: Task, config: TrainConfig, folder: RunFolder, *, started: float, resume: bool
+        self, task: Task, config: TrainConfig, folder: RunFolder, *, started: float
     ) -> None:
-        """Compiles nothing yet; restores the last checkpoint of a resumed run.
+        """Makes the program; continues from the folder's last checkpoint if it has one.
 
         Args:
           task: what is trained.
           config: how.
           folder: open and locked.
           started: time.monotonic() when the command began.
-          resume: whether the folder holds a run to be continued.
         """
-        self.task, self.config, self.folder = task, config, folder
-        self.program: Program = make_program(task, config)
-        evaluated = make_evaluator(
+        self._task, self._config, self._folder = task, config, folder
+        self._program = make_program(task, config)
+        self._evaluator = make_evaluator(
             task,
-            policy_mean(self.program.agent),
+            policy_mean(self._program.agent),
             engine=config.engine,
             goals="eval",
             episodes=config.eval_episodes,
         )
-        self.evaluate = lambda agent, seed: evaluated.episodes(
-            agent, seed=seed, episodes=config.eval_episodes
-        )
-        self.state: TrainState = self.program.init(config.seed)
-        self.best, seconds_before, iteration = -math.inf, 0.0, 0
-        if resume and folder.has_last():
-            self.state, info = folder.restore_last(self.state)
-            self.best, seconds_before = info["best"], info["seconds"]
-            iteration = int(self.state.iteration)
-        self.iteration = iteration
-        self.started = started - seconds_before
-        self.limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
-        self.metrics = MetricsWriter(folder.path, after_iteration=iteration)
-        self.saved = started + _FIRST_CHECKPOINT - config.checkpoint_interval
-        self.logged = time.monotonic()
-        self.logged_iteration = iteration
-        self.pending: dict[str, float] = {}
+        self._state: TrainState = self._program.init(config.seed)
+        self._best, seconds = -math.inf, 0.0
+        if folder.has_last:
+            self._state, info = folder.restore_last(self._state)
+            self._best, seconds = info.best_score, info.seconds
+        self._iteration = int(self._state.iteration)
+        self._saved_iteration = self._iteration
+        self._began = started - seconds
+        self._limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
+        self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
+        self._metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
+        self._window = _Window(self._iteration)
 
     @property
     def control_steps(self) -> int:
         """Control steps of all worlds so far."""
-        return self.iteration * self.config.num_envs * self.config.rollout
+        return self._iteration * self._per_iteration
 
     @property
-    def total_iterations(self) -> int:
-        """Iterations after which the budget is spent."""
-        return -(-self.config.steps // (self.config.num_envs * self.config.rollout))
+    def total_control_steps(self) -> int:
+        """Control steps of all worlds when the budget is spent: whole iterations."""
+        return self._total_iterations * self._per_iteration
+
+    def go(self, interrupt: Interrupt, view: LiveView) -> None:
+        """Trains until the budget or the time is spent or a signal came; then saves."""
+        while self._iteration < self._total_iterations and time.monotonic() < self._limit:
+            self._iterate(view)
+            if interrupt.is_set:
+                break
+            if self._iteration in self._evaluation_iterations:
+                self._evaluate(view)
+            if time.monotonic() >= self._next_save:
+                self._save()
+        if not interrupt.is_set and self._iteration not in self._evaluation_iterations:
+            self._evaluate(view)  # --minutes ended the run between two evaluations
+        if self._saved_iteration != self._iteration:
+            self._save()
+
+    @property
+    def _per_iteration(self) -> int:
+        return self._config.num_envs * self._config.rollout
+
+    @property
+    def _total_iterations(self) -> int:
+        return -(-self._config.steps // self._per_iteration)
+
+    @property
+    def _evaluation_iterations(self) -> set[int]:
+        count, total = self._config.evaluations, self._total_iterations
+        return {-(-total * i // count) for i in range(1, count + 1)}
+
+    def _iterate(self, view: LiveView) -> None:
+        counts = update_counts(self._config, self._iteration)
+        self._state, sums = self._program.iterate(self._state, counts)
+        self._window.add(jax.device_get(sums))
+        self._iteration += 1
+        if self._window.seconds >= _METRICS_INTERVAL:
+            self._log(self._window.close(self._iteration, self._per_iteration), view)
+
+    def _evaluate(self, view: LiveView) -> None:
+        began = time.monotonic()
+        outcome = self._evaluator.episodes(
+            self._state.agent,
+            seed=evaluation_seed(self._config.seed),
+            episodes=self._config.eval_episodes,
+        )
+        reached = score(outcome)
+        if reached > self._best:
+            self._best = reached
+            self._folder.save_best(self._state.agent, self._info())
+        self._log(rates(outcome) | {"evaluation_seconds": time.monotonic() - began}, view)
+        self._window.exclude(time.monotonic() - began)
+
+    def _log(self, values: dict[str, float], view: LiveView) -> None:
+        line: dict[str, Any] = {
+            "iteration": self._iteration,
+            "control_steps": self.control_steps,
+            "gradient_steps": gradient_steps(self._config, self._iteration),
+            "seconds": time.monotonic() - self._began,
+        } | values
+        self._metrics.write(line)
+        view.update(line)
+
+    def _save(self) -> None:
+        began = time.monotonic()
+        self._folder.save_last(self._state, self._info())
+        self._saved_iteration = self._iteration
+        took = time.monotonic() - began
+        self._window.exclude(took)
+        # Never more than a twentieth of the time, on a slow disk too.
+        self._next_save = time.monotonic() + max(self._config.checkpoint_interval, 19.0 * took)
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "iteration": self._iteration,
+            "control_steps": self.control_steps,
+            "seconds": time.monotonic() - self._began,
+            "score": self._best,
+        }
+
+
+class _Window:
+    """What was measured since the last line of metrics, and how long it took."""
+
+    def __init__(self, iteration: int) -> None:
+        self._open(iteration)
+
+    @property
+    def seconds(self) -> float:
+        """Time since the window was opened, without what was excluded [s]."""
+        return time.monotonic() - self._began
+
+    def add(self, sums: dict[str, Any]) -> None:
+        """Adds the sums of one iteration."""
+        self._sums = {k: self._sums.get(k, 0.0) + float(v) for k, v in sums.items()}
+
+    def exclude(self, seconds: float) -> None:
+        """Leaves out time that was spent neither collecting nor learning."""
+        self._began += seconds
+
+    def close(self, iteration: int, per_iteration: int) -> dict[str, float]:
+        """Means and rates of the window; opens the next one."""
+        seconds = self.seconds
+        control_steps = (iteration - self._iteration) * per_iteration
+        values = mean_metrics(self._sums) | {
+            "control_steps_per_second": control_steps / seconds,
+            "gradient_steps_per_second": self._sums["learner/count"] / seconds,
+        }
+        self._open(iteration)
+        return values
+
+    def _open(self, iteration: int) -> None:
+        self._iteration = iteration
+        self._sums: dict[str, float] = {}
+        self._began = time.monotonic()

@@ -2,8 +2,8 @@
 
 The OpenGL context is made here and not by `mujoco.Renderer`: that one obeys MUJOCO_GL as it was
 when mujoco was first imported, and `MUJOCO_GL=egl` on a machine without EGL makes the import of
-mujoco itself fail. So without a display EGL is tried when a picture is wanted, and its absence is
-an error that names the package. A MUJOCO_GL of the user's is obeyed.
+mujoco itself fail. So on Linux EGL, which needs no display, is tried when a picture is wanted, and
+its absence is an error that names the package. A MUJOCO_GL of the user's is obeyed.
 """
 
 import copy
@@ -48,6 +48,7 @@ class Canvas:
       model: what is drawn.
       width: of the pictures [px].
       height: of the pictures [px].
+      shadows: whether lights cast them; a picture takes two to four times as long.
       camera: a camera of the model; where it has none of that name, the whole model is shown.
 
     Raises:
@@ -55,17 +56,22 @@ class Canvas:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, *, width: int, height: int, camera: str = "scene"
+        self,
+        model: mujoco.MjModel,
+        *,
+        width: int,
+        height: int,
+        shadows: bool,
+        camera: str = "scene",
     ) -> None:
         self._model = copy.copy(model)
         self._model.vis.global_.offwidth = width
         self._model.vis.global_.offheight = height
         self._data = mujoco.MjData(self._model)
-        self._gl = _context(width, height)
-        self._gl.make_current()
-        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150.value)
+        self._gl, self._mjr = _contexts(self._model, width, height)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
         self._scene = mujoco.MjvScene(self._model, maxgeom=_MOST_GEOMS)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW.value] = shadows
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._camera = _camera(self._model, camera)
 
@@ -121,26 +127,27 @@ class Canvas:
         self._scene.ngeom += 1
 
 
-def _context(width: int, height: int) -> Any:
-    """An OpenGL context: MUJOCO_GL's, else EGL on Linux without a display, else MuJoCo's own."""
-    headless = sys.platform == "linux" and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
+def _contexts(model: mujoco.MjModel, width: int, height: int) -> tuple[Any, mujoco.MjrContext]:
+    """An OpenGL context, made current, and MuJoCo's in it."""
     chosen = os.environ.get("MUJOCO_GL", "")
+    use_egl = sys.platform == "linux" and chosen in ("", "egl")
     try:
-        if headless and chosen in ("", "egl"):
+        if use_egl:
             from mujoco import egl
 
-            return egl.GLContext(width, height)
-        return mujoco.GLContext(width, height)
-    # PyOpenGL without the library raises AttributeError, without a driver GLError (a RuntimeError)
-    # or ImportError; glfw without a display a FatalError or nothing but a warning
-    except (ImportError, AttributeError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+            context = egl.GLContext(width, height)
+        else:
+            context = mujoco.GLContext(width, height)
+        context.make_current()
+        return context, mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_150.value)
+    # PyOpenGL without its library raises AttributeError; EGL without a driver ImportError or
+    # GLError (a RuntimeError); MuJoCo without a context FatalError
+    except (ImportError, AttributeError, OSError, RuntimeError, mujoco.FatalError) as error:
+        means = f"MUJOCO_GL={chosen}" if chosen else "EGL" if use_egl else "the system's OpenGL"
         raise RenderingError(
-            f"No picture can be drawn: OpenGL cannot be started with "
-            f"{f'MUJOCO_GL={chosen}' if chosen else 'EGL' if headless else 'the display'} "
-            f"({reason}). Expected an OpenGL library and its driver. {_GET_EGL}"
+            f"No picture can be drawn: OpenGL cannot be started with {means} "
+            f"({' '.join(str(error).split())}). Expected an OpenGL library and its driver. "
+            f"{_GET_EGL}"
         ) from error
 
 

@@ -25,7 +25,9 @@ from robot_gcrl.errors import RenderingError
 from robot_gcrl.task.task import Task
 from robot_gcrl.viewer.canvas import Canvas, Marker
 
-WIDTH, HEIGHT = 960, 540
+PICTURE_SIZE = (960, 540)
+# Small and without shadows: without a GPU a frame then takes 0.05 s of one core instead of 0.2 s
+FILM_SIZE = (640, 360)
 
 _AXES = "xyz"
 _GREEN = (0.15, 0.75, 0.35)
@@ -52,13 +54,16 @@ def film(task: Task, episodes: Iterable[Episode], path: Path) -> Path:
     """
     _require_suffix(path, ".mp4")
     rate = Fraction(1.0 / task.contract.control_dt).limit_denominator(1000)
-    with Canvas(task.model, width=WIDTH, height=HEIGHT, camera=task.camera) as canvas:
+    width, height = FILM_SIZE
+    with Canvas(
+        task.model, width=width, height=height, shadows=False, camera=task.camera
+    ) as canvas:
         frames = (
             canvas.draw(qpos, goal_markers(task, qpos, episode.goal))
             for episode in episodes
             for qpos in episode.qpos
         )
-        return write_video(frames, path, rate=rate)
+        return write_video(frames, path, width=width, height=height, rate=rate)
 
 
 def draw_task(task: Task, episode: Episode, path: Path) -> Path:
@@ -69,7 +74,8 @@ def draw_task(task: Task, episode: Episode, path: Path) -> Path:
     """
     _require_suffix(path, ".png")
     qpos = episode.qpos[0]
-    with Canvas(task.model, width=WIDTH, height=HEIGHT, camera=task.camera) as canvas:
+    width, height = PICTURE_SIZE
+    with Canvas(task.model, width=width, height=height, shadows=True, camera=task.camera) as canvas:
         pixels = canvas.draw(qpos, goal_markers(task, qpos, episode.goal))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +85,10 @@ def draw_task(task: Task, episode: Episode, path: Path) -> Path:
     return path
 
 
-def write_video(frames: Iterable[np.ndarray], path: Path, *, rate: Fraction) -> Path:
-    """Writes frames, uint8 [height, width, 3] with even sides, at `rate` [1/s] as H.264 in MP4.
+def write_video(
+    frames: Iterable[np.ndarray], path: Path, *, width: int, height: int, rate: Fraction
+) -> Path:
+    """Writes frames, uint8 [height, width, 3] of even sides, at `rate` [1/s] as H.264 in MP4.
 
     The film is written beside `path` and moved there when it is complete.
 
@@ -93,7 +101,7 @@ def write_video(frames: Iterable[np.ndarray], path: Path, *, rate: Fraction) -> 
         with av.open(str(unfinished), "w", format="mp4") as container:
             stream = container.add_stream(_codec(), rate=rate)
             stream.pix_fmt = "yuv420p"
-            stream.width, stream.height = WIDTH, HEIGHT
+            stream.width, stream.height = width, height
             for packet in _packets(frames, stream):
                 container.mux(packet)
         unfinished.replace(path)

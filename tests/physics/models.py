@@ -91,10 +91,17 @@ def arm_task(*, episode_length: int = 10) -> Task:
             Field(source="previous_action", name="elbow_motor", unit="1"),
         ),
         goal=tuple(
-            GoalField(label="xy"[i], source="sensor", name="tip_position", component=i, unit="m",
-                      low=-0.2, high=0.2)
+            GoalField(
+                label="xy"[i],
+                source="sensor",
+                name="tip_position",
+                component=i,
+                unit="m",
+                low=-0.2,
+                high=0.2,
+            )
             for i in range(2)
-        ),  # fmt: skip
+        ),
         success=(SuccessGroup(labels=("x", "y"), radius=0.08),),
         action=ActionMap(
             actuators=("shoulder_motor", "elbow_motor"),
@@ -137,10 +144,11 @@ def box_task(*, episode_length: int = 10, highest: float = 10.0) -> Task:
             Field(source="sensor", name="velocity", components=(0, 1, 2), unit="m/s"),
         ),
         goal=tuple(
-            GoalField(label="xy"[i], source="qpos", name="root", component=i, unit="m", low=-5.0,
-                      high=5.0)
+            GoalField(
+                label="xy"[i], source="qpos", name="root", component=i, unit="m", low=-5.0, high=5.0
+            )
             for i in range(2)
-        ),  # fmt: skip
+        ),
         success=(SuccessGroup(labels=("x", "y"), radius=0.3),),
         action=ActionMap(
             actuators=("push_x", "push_y"),

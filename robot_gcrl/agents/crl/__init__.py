@@ -1,0 +1,1 @@
+"""The contrastive goal-conditioned agent."""

@@ -135,7 +135,7 @@ class Agent:
         action: Float[Array, "*batch A"],
         goal: Float[Array, "*batch G"],
     ) -> Float[Array, "*batch"]:
-        """f(s, a, g): higher where the goal is likelier to be reached; goal in observation units."""
+        """f(s, a, g): the higher, the likelier the goal (in observation units) is reached."""
         observation, goal = self._normalized(state.moments, observation, goal)
         return paired_energy(
             self._phi(state.critic, observation, action), self._psi(state.critic, goal)

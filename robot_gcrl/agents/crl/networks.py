@@ -7,14 +7,16 @@ is a residual trunk. Outside this module and `nets/`, parameters are nested dict
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
 from robot_gcrl.nets.residual import ResidualTrunk
 
 Params = dict[str, Any]
+
+_HEAD_SCALE = {"published": 1.0, "small": 0.1}
+_LAST_SCALE = {"published": 1.0, "zero": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,7 @@ class Network:
         trunk = ResidualTrunk(**self.settings, rngs=nnx.Rngs(params=key))
         return nnx.to_pure_dict(nnx.state(trunk, nnx.Param))
 
-    def __call__(
-        self, params: Params, x: Float[Array, "*batch I"]
-    ) -> Float[Array, "*batch J"]:
+    def __call__(self, params: Params, x: Float[Array, "*batch I"]) -> Float[Array, "*batch J"]:
         """The network's output."""
         return nnx.merge(self.graph, nnx.State(params))(x)
 
@@ -69,10 +69,10 @@ def _make_network(config: CrlConfig, input_size: int, output_size: int, depth: i
         "input_size": input_size,
         "output_size": output_size,
         "width": config.width,
-        "depth": depth,
+        "num_blocks": depth // LAYERS_PER_BLOCK,
         "final_norm": config.final_norm,
-        "head_init": config.head_init,
-        "block_init": config.block_init,
+        "head_scale": _HEAD_SCALE[config.head_init],
+        "last_scale": _LAST_SCALE[config.block_init],
     }
     abstract = nnx.eval_shape(lambda: ResidualTrunk(**settings, rngs=nnx.Rngs(params=0)))
     return Network(settings, nnx.graphdef(abstract))

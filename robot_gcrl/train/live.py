@@ -1,0 +1,118 @@
+"""What a person sees of a run: a live table on a terminal, plain lines elsewhere. On stderr."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+# Between two plain lines [s]; an evaluation is always shown
+_PLAIN_INTERVAL = 10.0
+
+_PERCENT = "{:.1%}"
+_ROWS = (
+    ("success at any step", "success_any", _PERCENT),
+    ("success at the end", "success_final", _PERCENT),
+    ("time at goal", "time_at_goal", _PERCENT),
+    ("practice: success at any step", "practice_success_any", _PERCENT),
+    ("practice: time at goal", "practice_time_at_goal", _PERCENT),
+    ("critic loss", "critic_loss", "{:.3f}"),
+    ("actor loss", "actor_loss", "{:.3f}"),
+    ("entropy [nat]", "entropy", "{:.2f}"),
+    ("control steps/s", "control_steps_per_second", "{:,.0f}"),
+    ("gradient steps/s", "gradient_steps_per_second", "{:,.0f}"),
+)
+
+
+class LiveView:
+    """Shows the newest value of each metric of a run; `with LiveView(...) as view:`."""
+
+    def __init__(self, total_control_steps: int, stream: TextIO | None = None) -> None:
+        """Shows nothing yet.
+
+        Args:
+          total_control_steps: where the bar ends.
+          stream: where it is shown; None is stderr.
+        """
+        self._total = total_control_steps
+        self._stream = stream or sys.stderr
+        self._newest: dict[str, Any] = {}
+        self._live: Live | None = None
+        self._shown = -_PLAIN_INTERVAL
+
+    def __enter__(self) -> Self:
+        """Takes the terminal, if there is one."""
+        if self._stream.isatty():
+            console = Console(file=self._stream)
+            self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves the last table standing and gives the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def update(self, line: Mapping[str, Any]) -> None:
+        """Shows a line of metrics together with the newest values of the others.
+
+        Args:
+          line: as in metrics.jsonl: "control_steps" and "seconds" (since the run began), and any
+            others; rates as numbers or as {"mean", ...}.
+        """
+        self._newest |= {name: _mean(value) for name, value in line.items()}
+        if self._live is not None:
+            self._live.update(self._table(), refresh=True)
+        elif "success_any" in line or time.monotonic() - self._shown >= _PLAIN_INTERVAL:
+            self._shown = time.monotonic()
+            values = [f"{label} {text}" for label, text in self._values()]
+            self._stream.write("; ".join([self._progress(), *values]) + "\n")
+            self._stream.flush()
+
+    def _progress(self) -> str:
+        done = self._newest["control_steps"]
+        text = f"{done:,} of {self._total:,} control steps ({min(done / self._total, 1.0):.0%})"
+        return f"{text}, {_span(self._newest['seconds'])}, {_span(self._left())} left"
+
+    def _left(self) -> float:
+        """Expected time until the last control step [s]."""
+        done = max(self._newest["control_steps"], 1)
+        return self._newest["seconds"] * max(self._total - done, 0) / done
+
+    def _values(self) -> list[tuple[str, str]]:
+        """Labels and texts of what has been measured so far."""
+        return [
+            (label, shape.format(self._newest[name]))
+            for label, name, shape in _ROWS
+            if name in self._newest
+        ]
+
+    def _table(self) -> Group:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column()
+        table.add_column(justify="right")
+        for label, text in self._values():
+            table.add_row(label, text)
+        done = min(self._newest["control_steps"], self._total)
+        return Group(self._progress(), ProgressBar(total=self._total, completed=done), table)
+
+
+def _mean(value: Any) -> Any:
+    return value["mean"] if isinstance(value, Mapping) else value
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,127 @@
+"""How much memory a run needs at least, beside how much there is.
+
+The estimate counts what is large: the replay, the networks with Adam's moments and gradients, the
+activations of one gradient step, the worlds. Compilers and libraries come on top.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import mujoco
+
+from robot_gcrl.contract.contract import Contract
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.train.config import TrainConfig
+
+_FLOAT = 4
+# Parameters, gradients and Adam's two moments
+_COPIES = 4
+# Per block of four layers: what is kept of it; and the inside of one block, which is recomputed
+_KEPT, _INSIDE = 1, 12
+
+
+class Memory(NamedTuple):
+    """Bytes that a run needs at least, by what needs them."""
+
+    replay: int
+    networks: int
+    worlds: int
+
+
+def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> Memory:
+    """The least memory of a run [bytes]."""
+    observation, action, goal = (
+        contract.observation_size,
+        contract.action_size,
+        contract.goal_size,
+    )
+    agent = config.agent
+    row = observation + action + 1
+    networks = 0
+    for inputs, depth, outputs in (
+        (observation + action, agent.depth, agent.embedding_size),
+        (goal, agent.depth, agent.embedding_size),
+        (observation + goal, agent.actor_depth, 2 * action),
+    ):
+        # Each layer: Dense with bias, LayerNorm with scale and bias
+        layers = (inputs + 3) * agent.width + depth * (agent.width + 3) * agent.width
+        head = (agent.width + 1) * outputs
+        activations = agent.batch_size * agent.width * (_KEPT * depth // 4 + _INSIDE)
+        networks += (layers + head) * _COPIES + activations
+    logits = agent.batch_size**2
+    # A state and the copy that the engine works on, or all of MuJoCo's data on an accelerator
+    state = 2 * (model.nq + 3 * model.nv + model.na + model.nsensordata + observation + goal)
+    world = state * _FLOAT if config.engine == "native" else mujoco.MjData(model).nbuffer // 2
+    return Memory(
+        replay=config.replay_capacity * config.num_envs * row * _FLOAT,
+        networks=(networks + logits) * _FLOAT,
+        worlds=config.num_envs * world,
+    )
+
+
+def memory_bytes(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> int:
+    """The least memory of a run, in all [bytes]."""
+    return sum(estimate(contract, model, config))
+
+
+def available_bytes() -> int | None:
+    """Memory that the default device, or on a CPU this machine, has left; None if unknown."""
+    device = jax.devices()[0]
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        limit = stats.get("bytes_limit")
+        return None if limit is None else limit - stats.get("bytes_in_use", 0)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    values = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    left = [1024 * values["MemAvailable"]] if "MemAvailable" in values else []
+    return min(left + _container_left(), default=None)
+
+
+def check_memory(
+    contract: Contract, model: mujoco.MjModel, config: TrainConfig, available: int | None = None
+) -> None:
+    """Fails if a run cannot fit.
+
+    Args:
+      contract: of the task.
+      model: of the task.
+      config: of the run.
+      available: bytes; None asks the device or the machine.
+
+    Raises:
+      ConfigError: it needs more than is available.
+    """
+    needs = estimate(contract, model, config)
+    available = available_bytes() if available is None else available
+    if available is None or sum(needs) <= available:
+        return
+    largest = max(needs._fields, key=lambda name: getattr(needs, name))
+    lower = {
+        "replay": f"--replay-capacity ({config.replay_capacity}) or --num-envs ({config.num_envs})",
+        "networks": f"--agent.width ({config.agent.width}), --agent.depth ({config.agent.depth}) "
+        f"or --agent.batch-size ({config.agent.batch_size})",
+        "worlds": f"--num-envs ({config.num_envs})",
+    }[largest]
+    raise ConfigError(
+        f"The run needs at least {sum(needs):,} bytes of memory (replay {needs.replay:,}, networks "
+        f"{needs.networks:,}, worlds {needs.worlds:,}). Expected at most the {available:,} that "
+        f"are free. Lower {lower}."
+    )
+
+
+def _container_left() -> list[int]:
+    """What a control group leaves of its limit, if this process is in one with a limit."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        group = Path("/sys/fs/cgroup")
+        try:
+            return [int((group / limit).read_text()) - int((group / used).read_text())]
+        except (OSError, ValueError):  # no such group, or the limit is "max"
+            continue
+    return []
