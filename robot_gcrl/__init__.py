@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from robot_gcrl.env.goal_env import GoalEnv
     from robot_gcrl.env.make import make
     from robot_gcrl.task.registry import task_names
+    from robot_gcrl.train.assess import evaluate_run as evaluate
     from robot_gcrl.train.config import TrainConfig
     from robot_gcrl.train.settings import make_train_config
-    from robot_gcrl.train.evaluate import evaluate_run as evaluate
     from robot_gcrl.train.train import train
 
 __version__ = "0.1.0"
@@ -32,7 +32,7 @@ __all__ = [
 _HOME = {
     "GoalEnv": ("robot_gcrl.env.goal_env", "GoalEnv"),
     "TrainConfig": ("robot_gcrl.train.config", "TrainConfig"),
-    "evaluate": ("robot_gcrl.train.evaluate", "evaluate_run"),
+    "evaluate": ("robot_gcrl.train.assess", "evaluate_run"),
     "make": ("robot_gcrl.env.make", "make"),
     "make_train_config": ("robot_gcrl.train.settings", "make_train_config"),
     "task_names": ("robot_gcrl.task.registry", "task_names"),

@@ -4,29 +4,33 @@ A command's module is imported when the command runs. Exit codes: 0 done, 1 a bu
 traceback), 2 a message for the user, 130 and 143 interrupted after saving.
 """
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import tyro
 from tyro.conf import Positional
 
 from robot_gcrl import __version__
-from robot_gcrl.errors import RobotGcrlError, unknown_name
+from robot_gcrl.errors import ConfigError, RobotGcrlError, unknown_name
 
 Engine = Literal["auto", "native", "mjx", "warp"]
+
+Say = Callable[[str], object]
 
 DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
 
 
+@runtime_checkable
 class Command(Protocol):
     """What a command's options can do."""
 
-    def run(self) -> int:
-        """Does it and returns the exit code."""
+    def run(self, say: Say) -> int:
+        """Does it, says the result and returns the exit code."""
         ...
 
 
@@ -39,14 +43,14 @@ class Tasks:
     render: Path | None = None
     """Folder that receives a picture of every task."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Prints the table."""
         from robot_gcrl.task.table import format_rows, task_rows
 
         rows = task_rows()
-        _show(format_rows(rows), {"tasks": rows}, as_json=self.json)
+        _show(say, format_rows(rows), {"tasks": rows}, as_json=self.json)
         if self.render is not None:
-            from robot_gcrl.viewer.video import draw_tasks
+            from robot_gcrl.viewer.film import draw_tasks
 
             draw_tasks(self.render)
         return DONE
@@ -65,12 +69,12 @@ class Check:
     json: bool = False
     """Print one JSON object instead of a table."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Prints what was checked."""
         from robot_gcrl.env.conformance import conformance, format_findings
 
         findings = conformance(self.task, maze=self.maze, engine=self.engine)
-        _show(format_findings(findings), findings, as_json=self.json)
+        _show(say, format_findings(findings), findings, as_json=self.json)
         return DONE if findings["ok"] else USER_ERROR
 
 
@@ -99,9 +103,9 @@ class Evaluate:
     json: bool = False
     """Print one JSON object instead of a table."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Prints the table of success."""
-        from robot_gcrl.train.evaluate import evaluate_run, format_table
+        from robot_gcrl.train.assess import evaluate_run, format_table
 
         result = evaluate_run(
             self.run_folder,
@@ -112,7 +116,9 @@ class Evaluate:
             checkpoint=self.checkpoint,
             beside=self.beside,
         )
-        _show(format_table(result), result, as_json=self.json)
+        if self.out is not None:
+            _save(self.out, result)
+        _show(say, format_table(result), result, as_json=self.json)
         if self.video is not None:
             from robot_gcrl.viewer.film import film_run
 
@@ -120,6 +126,7 @@ class Evaluate:
                 self.run_folder,
                 self.video,
                 goals=self.goals,
+                engine=self.engine,
                 seed=self.seed,
                 checkpoint=self.checkpoint,
             )
@@ -135,7 +142,7 @@ class Plot:
     out: Path | None = None
     """Picture (.png or .svg); without it, curve.png in the first run folder."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Writes the picture."""
         from robot_gcrl.train.plot import plot_runs
 
@@ -150,12 +157,12 @@ class Doctor:
     json: bool = False
     """Print one JSON object instead of a table."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Prints the report."""
         from robot_gcrl.doctor import examine, format_report
 
         report = examine()
-        _show(format_report(report), report, as_json=self.json)
+        _show(say, format_report(report), report, as_json=self.json)
         return DONE if report["ok"] else USER_ERROR
 
 
@@ -168,7 +175,7 @@ class Train:
     resume: bool
     """Whether the run of `config.run` is continued."""
 
-    def run(self) -> int:
+    def run(self, say: Say) -> int:
         """Trains."""
         from robot_gcrl.train.train import train
 
@@ -196,7 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] == "--version":
             sys.stdout.write(f"robot-gcrl {__version__}\n")
             return DONE
-        return parse(words).run()
+        command, say = parse(words), sys.stdout.write
+        # Libraries print while they are imported; what a command says is all that stdout gets
+        with contextlib.redirect_stdout(sys.stderr):
+            return command.run(say)
     except RobotGcrlError as error:
         # One line, whatever a message of another library within it looked like
         sys.stderr.write(f"robot-gcrl: {' '.join(str(error).split())}\n")
@@ -248,9 +258,19 @@ def _overview() -> str:
     )
 
 
-def _show(table: str, content: dict[str, Any], *, as_json: bool) -> None:
+def _save(path: Path, content: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write {str(path)!r}: {error.strerror}. Expected a folder that exists and can "
+            "be written to. Change --out."
+        ) from error
+
+
+def _show(say: Say, table: str, content: dict[str, Any], *, as_json: bool) -> None:
     text = json.dumps(content, allow_nan=False) if as_json else table
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    say(text.rstrip("\n") + "\n")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ Rows = list[dict[str, Any]]
 
 def main() -> None:
     """Runs every section and writes report.json and report.md."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=8.0, help="time for everything [min]")
     parser.add_argument("--out", type=Path, required=True, help="folder for report.json, report.md")
     parser.add_argument("--tiny", action="store_true", help="smallest sizes: tests the script")
@@ -250,9 +252,7 @@ def training_curve(limit: float, *, tiny: bool) -> Rows:
     rates = [line for line in lines if "control_steps_per_second" in line]
     if rates:
         last = rates[-1]
-        rows.append(
-            {k: last[k] for k in ("control_steps_per_second", "gradient_steps_per_second")}
-        )
+        rows.append({k: last[k] for k in ("control_steps_per_second", "gradient_steps_per_second")})
     return rows
 
 

@@ -96,7 +96,8 @@ class Maze:
     def walls(self) -> tuple[Box, ...]:
         """Boxes that cover the wall cells and nothing else, few of them."""
         boxes = []
-        for top, left, bottom, right in _cover(np.array([list(row) for row in self.rows]) == "#"):
+        wall = np.array([list(row) for row in self.rows]) == "#"
+        for top, left, bottom, right in _cover(wall):
             low, high = self.positions(((top, left), (bottom, right)))
             center, half = (low + high) / 2, (high - low + CELL) / 2
             boxes.append(Box(tuple(center.tolist()), tuple(half.tolist()), WALL_HEIGHT))
@@ -168,8 +169,8 @@ def load_maze(path: Path) -> Maze:
     return Maze(name=path.stem, rows=tuple(line.rstrip() for line in text.rstrip().splitlines()))
 
 
-def _cover(wall: np.ndarray) -> np.ndarray:
-    """Rectangles [K, 4] (top, left, bottom, right; inclusive) that cover `wall` (bool [R, C]) exactly.
+def _cover(wall: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Rectangles (top, left, bottom, right; inclusive) that cover `wall` (bool [R, C]) exactly.
 
     Greedy over the rectangles of wall, the one that covers most uncovered cells first, of equal
     ones the smallest; they may overlap, because crossing walls then need fewer of them.
@@ -190,9 +191,10 @@ def _cover(wall: np.ndarray) -> np.ndarray:
         t, l, b, r = candidates[np.lexsort((area, -gain))[0]]
         # Trimmed to what it newly covers: faces of two boxes in one plane flicker in pictures.
         rows, columns = np.nonzero(uncovered[t : b + 1, l : r + 1])
-        chosen.append((t + rows.min(), l + columns.min(), t + rows.max(), l + columns.max()))
+        trimmed = (t + rows.min(), l + columns.min(), t + rows.max(), l + columns.max())
+        chosen.append(tuple(int(edge) for edge in trimmed))
         uncovered[t : b + 1, l : r + 1] = False
-    return np.array(chosen)
+    return chosen
 
 
 def _rectangles(wall: np.ndarray) -> np.ndarray:

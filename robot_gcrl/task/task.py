@@ -6,7 +6,7 @@ data in physical units, the hints; presets turn them into settings.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import mujoco
@@ -18,6 +18,7 @@ from robot_gcrl.contract.observe import Report
 from robot_gcrl.errors import TaskError
 
 
+@runtime_checkable
 class SampleStart(Protocol):
     """Draws the start of an episode."""
 
@@ -28,6 +29,7 @@ class SampleStart(Protocol):
         ...
 
 
+@runtime_checkable
 class SampleGoal(Protocol):
     """Draws a goal for a world that is in the state of `report`."""
 

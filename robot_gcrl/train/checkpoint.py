@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from robot_gcrl.errors import CheckpointError
 from robot_gcrl.train import slot, store
@@ -70,7 +70,7 @@ class RunFolder:
         self._lock: FolderLock | None = None
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig, contract_sha256: str) -> Self:
+    def create(cls, path: Path, config: TrainConfig, contract_sha256: str) -> "RunFolder":
         """Makes the folder of a new run, with its settings.
 
         Raises:
@@ -79,7 +79,7 @@ class RunFolder:
         return cls(path, begin_run(path, config, contract_sha256), contract_sha256)
 
     @classmethod
-    def open(cls, path: Path, config: TrainConfig | None = None) -> Self:
+    def open(cls, path: Path, config: TrainConfig | None = None) -> "RunFolder":
         """The folder of an existing run.
 
         Args:
@@ -116,7 +116,7 @@ class RunFolder:
         """
         self._lock = FolderLock(self.path)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunFolder":
         """Locks the folder; writes the settings if a resumed run changed them."""
         self.lock()
         try:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
@@ -60,9 +61,8 @@ class Evaluator:
     worlds: int
     run: Callable[[Any, Array], Outcome]
 
-    def episodes(self, policy: Any, *, seed: int, episodes: int) -> Outcome:
-        """The outcome (NumPy) of `episodes` episodes, drawn from `seed` alone."""
-        key = evaluation_key(seed)
+    def episodes(self, policy: Any, *, key: Array, episodes: int) -> Outcome:
+        """The outcome (NumPy) of `episodes` episodes, drawn from `key` alone."""
         chunks = [
             jax.device_get(self.run(policy, jax.random.fold_in(key, i)))
             for i in range(-(-episodes // self.worlds))
@@ -70,9 +70,19 @@ class Evaluator:
         return Outcome(*(np.concatenate(column)[:episodes] for column in zip(*chunks, strict=True)))
 
 
+def policy_mean(agent: Agent) -> Act:
+    """Acts with the mean of the policy."""
+    return lambda state, observation, goal, key: agent.act(state, observation, goal, None)
+
+
 def evaluation_key(seed: int) -> Array:
     """The key of evaluation worlds: folded apart from every key that training uses."""
     return jax.random.fold_in(jax.random.key(seed), 0x5EED)
+
+
+def selection_key(seed: int) -> Array:
+    """The key of the worlds by which a run chooses its best checkpoint: apart from both."""
+    return jax.random.fold_in(jax.random.key(seed), 0xBE57)
 
 
 def make_evaluator(
@@ -94,6 +104,13 @@ def make_evaluator(
     if episodes < 1:
         raise ConfigError(f"Cannot evaluate {episodes} episodes. Expected at least 1.")
     worlds = min(episodes, _MOST_WORLDS)
+    env = make_worlds(task, engine=engine, goals=goals, worlds=worlds, threads=threads)
+    run = jax.jit(functools.partial(_episodes, env=env, act=act, length=task.episode_length))
+    return Evaluator(task=task, worlds=worlds, run=run)
+
+
+def make_worlds(task: Task, *, engine: str, goals: Goals, worlds: int, threads: int = 0) -> GoalEnv:
+    """Worlds that follow the task alone, without what training adds; arguments as above."""
     stepper = make_engine(
         engine,
         task.model,
@@ -102,9 +119,7 @@ def make_evaluator(
         threads=threads or None,
         overlap=False,
     )
-    env = GoalEnv(task, stepper, goals=goals)
-    run = jax.jit(functools.partial(_episodes, env=env, act=act, length=task.episode_length))
-    return Evaluator(task=task, worlds=worlds, run=run)
+    return GoalEnv(task, stepper, goals=goals)
 
 
 def _episodes(policy: Any, key: Array, *, env: GoalEnv, act: Act, length: int) -> Outcome:
@@ -176,7 +191,7 @@ def rates(outcome: Outcome) -> dict[str, float]:
 
 
 def by_region(task: Task, outcome: Outcome) -> dict[str, Any]:
-    """`summary` for each region of the task's goals that occurred, and for the far ones together."""
+    """`summary` for each region of goals that occurred, and for the far ones together."""
     labels = np.asarray(task.regions.label(np.asarray(outcome.goal)))
     rows = {}
     for i, name in enumerate(task.regions.names):

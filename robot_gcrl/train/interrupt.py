@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from types import FrameType, TracebackType
-from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -45,7 +44,7 @@ class Interrupt:
         if self._signal is not None:
             raise Interrupted(128 + self._signal)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Interrupt":
         """Installs the handlers."""
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -45,7 +45,7 @@ class LiveView:
         self._live: Live | None = None
         self._shown = -_PLAIN_INTERVAL
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "LiveView":
         """Takes the terminal, if there is one."""
         if self._stream.isatty():
             console = Console(file=self._stream)

@@ -147,9 +147,7 @@ def mean_metrics(sums: dict[str, float]) -> dict[str, float]:
     return means
 
 
-def _init(
-    key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfig
-) -> TrainState:
+def _init(key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfig) -> TrainState:
     agent_key, env_key, run_key = jax.random.split(key, 3)
     return TrainState(
         agent=agent.init(agent_key),
@@ -181,9 +179,7 @@ def _iterate(
     ) -> tuple[tuple[AgentState, Replay, EnvState], Sums]:
         learner, replay, worlds = carry
         step, count = step_and_count
-        act_key, env_key, learn_key = jax.random.split(
-            jax.random.fold_in(iteration_key, step), 3
-        )
+        act_key, env_key, learn_key = jax.random.split(jax.random.fold_in(iteration_key, step), 3)
         observation = env.observation(worlds)
         row = env.episode_row(worlds)
         learner = agent.observe(learner, observation)

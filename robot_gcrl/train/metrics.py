@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from robot_gcrl.errors import CheckpointError, RobotGcrlError
 from robot_gcrl.train.run_files import METRICS_FILE
@@ -74,7 +74,7 @@ class MetricsWriter:
         """Closes the file."""
         self._file.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "MetricsWriter":
         """The writer."""
         return self
 

@@ -85,7 +85,7 @@ def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
 
 
 def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
-    from robot_gcrl.train.config_json import stored_config
+    from robot_gcrl.train.run_files import stored_config
 
     stored = stored_config(folder)
     chosen = {

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import TrainConfig, flat
-from robot_gcrl.train.config_json import stored_config
 from robot_gcrl.train.metrics import read_metrics
+from robot_gcrl.train.run_files import stored_config
 
 _SUFFIXES = (".png", ".svg")
 # Where curves of several seeds are compared: enough points for any screen
@@ -149,7 +149,8 @@ def band(
         if points:
             curves.append(np.array(points, float).T)
     if not curves:
-        return (np.zeros(0),) * 4
+        nothing = np.zeros(0)
+        return nothing, nothing, nothing, nothing
     if len(curves) == 1:
         steps, values = curves[0]
         return steps, values, values, values

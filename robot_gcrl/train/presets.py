@@ -6,14 +6,14 @@ lets what the user wrote win.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
-from robot_gcrl.train.config import Preset, TrainConfig, override
+from robot_gcrl.train.config import Engine, Preset, TrainConfig, override
 
 # How training departs from the train distribution: not part of the published method
 _PRACTICE = ("goal_switch_probability", "near_goal_radius", "near_goal_share", "random_start_share")
@@ -114,7 +114,7 @@ def make_train_config(
 
     Raises:
       ConfigError: a setting that does not exist or is out of range.
-      UnknownNameError: no preset has this name.
+      UnknownNameError: no preset or engine has this name.
     """
     on_cpu = jax.default_backend() == "cpu"
     chosen = preset or ("laptop" if on_cpu else "default")
@@ -167,8 +167,13 @@ def _budget(task: Task, preset: Preset) -> Budget:
     )
 
 
-def _engine(engine: str, *, on_cpu: bool) -> Any:  # TrainConfig checks the name
-    return engine if engine != "auto" else ("native" if on_cpu else "mjx")
+def _engine(name: str, *, on_cpu: bool) -> Engine:
+    if name == "auto":
+        return "native" if on_cpu else "mjx"
+    for engine in get_args(Engine):
+        if engine == name:
+            return engine
+    raise unknown_name("engine", name, ("auto", *get_args(Engine)), see="robot-gcrl doctor")
 
 
 def _located(reference: str) -> str:

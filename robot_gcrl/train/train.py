@@ -12,16 +12,22 @@ from typing import Any
 
 import jax
 
-from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
-from robot_gcrl.train.evaluate import Act, make_evaluator, rates, score
+from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score, selection_key
 from robot_gcrl.train.interrupt import Interrupt
 from robot_gcrl.train.live import LiveView
-from robot_gcrl.train.loop import TrainState, make_program, mean_metrics, update_counts
+from robot_gcrl.train.loop import (
+    TrainState,
+    gradient_steps,
+    make_program,
+    mean_metrics,
+    update_counts,
+)
+from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
 
 # Until its first checkpoint a run has nothing to resume from, so that one comes early [s].
@@ -43,37 +49,36 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     """
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
+    check_memory(task.contract, task.model, config)
     sha256 = task.contract.sha256
-    opened = RunFolder.open(config.run) if resume else RunFolder.create(config.run, config, sha256)
+    if resume:
+        opened = RunFolder.open(config.run, config)
+        opened.require_contract(sha256)
+    else:
+        opened = RunFolder.create(config.run, config, sha256)
     with opened as folder, Interrupt() as interrupt:
-        print(announcement(task, config), file=sys.stderr, flush=True)
-        run = Run(task, config, folder, started=started)
-        with LiveView(run.total_control_steps) as view:
+        sys.stderr.write(announcement(task, folder.config) + "\n")
+        sys.stderr.flush()
+        run = Run(task, folder, started=started)
+        with LiveView(run.total_control_steps) as view, run.metrics:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run
 
 
-def policy_mean(agent: Agent) -> Act:
-    """What evaluation acts with: the mean of the policy."""
-    return lambda state, observation, goal, key: agent.act(state, observation, goal, None)
-
-
 class Run:
     """The moving parts of one run: where it is, and when it did what."""
 
-    def __init__(
-        self, task: Task, config: TrainConfig, folder: RunFolder, *, started: float
-    ) -> None:
+    def __init__(self, task: Task, folder: RunFolder, *, started: float) -> None:
         """Makes the program; continues from the folder's last checkpoint if it has one.
 
         Args:
           task: what is trained.
-          config: how.
-          folder: open and locked.
+          folder: open and locked; its settings are the run's.
           started: time.monotonic() when the command began.
         """
-        self._task, self._config, self._folder = task, config, folder
+        config = folder.config
+        self._config, self._folder = config, folder
         self._program = make_program(task, config)
         self._evaluator = make_evaluator(
             task,
@@ -92,7 +97,7 @@ class Run:
         self._began = started - seconds
         self._limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
         self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
-        self._metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
+        self.metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
         self._window = _Window(self._iteration)
 
     @property
@@ -139,13 +144,18 @@ class Run:
         self._window.add(jax.device_get(sums))
         self._iteration += 1
         if self._window.seconds >= _METRICS_INTERVAL:
-            self._log(self._window.close(self._iteration, self._per_iteration), view)
+            self._close_window(view)
+
+    def _close_window(self, view: LiveView) -> None:
+        self._log(self._window.close(self._iteration, self._per_iteration), view)
 
     def _evaluate(self, view: LiveView) -> None:
+        if not self._window.is_empty:
+            self._close_window(view)
         began = time.monotonic()
         outcome = self._evaluator.episodes(
             self._state.agent,
-            seed=evaluation_seed(self._config.seed),
+            key=selection_key(self._config.seed),
             episodes=self._config.eval_episodes,
         )
         reached = score(outcome)
@@ -162,7 +172,7 @@ class Run:
             "gradient_steps": gradient_steps(self._config, self._iteration),
             "seconds": time.monotonic() - self._began,
         } | values
-        self._metrics.write(line)
+        self.metrics.write(line)
         view.update(line)
 
     def _save(self) -> None:
@@ -193,6 +203,11 @@ class _Window:
     def seconds(self) -> float:
         """Time since the window was opened, without what was excluded [s]."""
         return time.monotonic() - self._began
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added yet."""
+        return not self._sums
 
     def add(self, sums: dict[str, Any]) -> None:
         """Adds the sums of one iteration."""

@@ -7,7 +7,6 @@ disk on the floor where the goal has no height. It is brighter while the goal is
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import mujoco
@@ -23,6 +22,7 @@ from robot_gcrl.contract.observe import (
 )
 from robot_gcrl.errors import RenderingError
 from robot_gcrl.task.task import Task
+from robot_gcrl.train.record import Recorded
 from robot_gcrl.viewer.canvas import Canvas, Marker
 
 PICTURE_SIZE = (960, 540)
@@ -34,19 +34,7 @@ _GREEN = (0.15, 0.75, 0.35)
 _FAINT, _BRIGHT = 0.3, 0.75
 
 
-class Episode(NamedTuple):
-    """What is filmed.
-
-    Attributes:
-      qpos: [T + 1, nq], from the start to the last step.
-      goal: [G], SI.
-    """
-
-    qpos: np.ndarray
-    goal: np.ndarray
-
-
-def film(task: Task, episodes: Iterable[Episode], path: Path) -> Path:
+def film(task: Task, episodes: Iterable[Recorded], path: Path) -> Path:
     """Writes episodes, one after the other in real time, to an .mp4 file; returns its path.
 
     Raises:
@@ -66,7 +54,7 @@ def film(task: Task, episodes: Iterable[Episode], path: Path) -> Path:
         return write_video(frames, path, width=width, height=height, rate=rate)
 
 
-def draw_task(task: Task, episode: Episode, path: Path) -> Path:
+def draw_task(task: Task, episode: Recorded, path: Path) -> Path:
     """Writes a picture of an episode's start with its goal to a .png file; returns its path.
 
     Raises:

@@ -1,0 +1,142 @@
+"""The success of a trained run: its checkpoint on fresh worlds, as JSON and as a table."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from robot_gcrl.agents.crl.agent import Agent, AgentState
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.task.registry import load_task
+from robot_gcrl.task.task import Task
+from robot_gcrl.train.checkpoint import CheckpointInfo, RunFolder
+from robot_gcrl.train.evaluate import (
+    Act,
+    Evaluator,
+    Goals,
+    by_region,
+    evaluation_key,
+    make_evaluator,
+    policy_mean,
+    summary,
+)
+from robot_gcrl.train.loop import agent_of
+
+Checkpoint = Literal["best", "last"]
+
+_LARGEST_SEED = 2**32 - 1
+
+
+def evaluate_run(
+    path: Path,
+    *,
+    episodes: int = 1024,
+    goals: Goals = "eval",
+    engine: str = "auto",
+    seed: int = 0,
+    checkpoint: Checkpoint = "best",
+    beside: bool = False,
+) -> dict[str, Any]:
+    """Runs whole episodes with the policy's mean and returns its success, ready for JSON.
+
+    Args:
+      path: run folder.
+      episodes: each with its own start and goal.
+      goals: which distribution they are drawn from.
+      engine: what steps the worlds.
+      seed: of starts and goals; never those of training.
+      checkpoint: which of the run's checkpoints.
+      beside: whether the zero and the uniformly random policy are measured too, on the same
+        starts and goals.
+
+    Raises:
+      RobotGcrlError: no such run or checkpoint, or a number out of range.
+    """
+    task, agent, state, info = restore_policy(path, checkpoint, seed)
+
+    def measure(act: Act, policy: AgentState) -> dict[str, Any]:
+        evaluator = make_evaluator(task, act, engine=engine, goals=goals, episodes=episodes)
+        return _measured(task, evaluator, policy, seed=seed, episodes=episodes)
+
+    result = {
+        "run": str(path),
+        "task": task.name,
+        "checkpoint": checkpoint,
+        "control_steps": info.control_steps,
+        "training_seconds": info.seconds,
+        "goals": goals,
+        "episodes": episodes,
+        "episode_length": task.episode_length,
+        "seed": seed,
+        "policy": measure(policy_mean(agent), state),
+    }
+    if beside:
+        result["zero"] = measure(_zero(task), state)
+        result["random"] = measure(_random(task), state)
+    return result
+
+
+def restore_policy(
+    path: Path, checkpoint: Checkpoint, seed: int
+) -> tuple[Task, Agent, AgentState, CheckpointInfo]:
+    """Task, agent, the state of a run's checkpoint, and when it was saved.
+
+    Raises:
+      RobotGcrlError: no such run or checkpoint, a task that is another one now, or a seed out of
+        range.
+    """
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise ConfigError(f"seed is {seed}. Expected 0 to {_LARGEST_SEED}. Change --seed.")
+    folder = RunFolder.open(path)
+    task = load_task(folder.config.task, maze=folder.config.maze)
+    folder.require_contract(task.contract.sha256)
+    agent = agent_of(task, folder.config)
+    template = jax.eval_shape(agent.init, jax.random.key(0))
+    return task, agent, *folder.restore_agent(checkpoint, template)
+
+
+def format_table(result: dict[str, Any]) -> str:
+    """The result of `evaluate_run` as lines for a terminal."""
+    minutes = result["training_seconds"] / 60.0
+    lines = [
+        f"{result['task']}: {result['episodes']} episodes, {result['goals']} goals, checkpoint "
+        f"{result['checkpoint']} ({result['control_steps']:,} control steps, {minutes:.1f} min)",
+        f"{'':26} {'any':>22} {'final':>22} {'time at goal':>14} {'distance':>9}",
+    ]
+    for name in ("policy", "zero", "random"):
+        if name in result:
+            lines.append(_line(name, result[name]["all"]))
+            regions = result[name]["regions"] if name == "policy" else {}
+            lines += [_line(f"  {region}", row) for region, row in regions.items()]
+    return "\n".join(lines)
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    def rate(key: str) -> str:
+        low, high = row[key]["ci95"]
+        return f"{row[key]['mean']:7.1%} [{low:.1%}, {high:.1%}]"
+
+    return (
+        f"{name:26} {rate('success_any'):>22} {rate('success_final'):>22} "
+        f"{row['time_at_goal']['mean']:14.1%} {row['distance']['mean']:9.3f}"
+    )
+
+
+def _measured(
+    task: Task, evaluator: Evaluator, policy: AgentState, *, seed: int, episodes: int
+) -> dict[str, Any]:
+    outcome = evaluator.episodes(policy, key=evaluation_key(seed), episodes=episodes)
+    return {"all": summary(outcome), "regions": by_region(task, outcome)}
+
+
+def _zero(task: Task) -> Act:
+    size = task.contract.action_size
+    return lambda state, observation, goal, key: jnp.zeros((observation.shape[0], size))
+
+
+def _random(task: Task) -> Act:
+    size = task.contract.action_size
+    return lambda state, observation, goal, key: jax.random.uniform(
+        key, (observation.shape[0], size), minval=-1.0, maxval=1.0
+    )

@@ -1,0 +1,63 @@
+"""From a run to a film, and from the tasks to pictures."""
+
+from pathlib import Path
+from typing import Literal
+
+import jax
+import mujoco
+import numpy as np
+
+from robot_gcrl.contract.observe import Report
+from robot_gcrl.task.registry import load_task, task_names
+from robot_gcrl.task.task import Task
+from robot_gcrl.train.record import Recorded, record_episodes
+from robot_gcrl.viewer.video import draw_task, film
+
+# Episodes are added to a film until it is so long [s]
+_LONG_ENOUGH = 20.0
+_MOST_EPISODES = 8
+
+
+def film_run(
+    run: Path,
+    path: Path,
+    *,
+    goals: Literal["train", "eval"] = "eval",
+    engine: str = "auto",
+    seed: int = 0,
+    checkpoint: Literal["best", "last"] = "best",
+) -> Path:
+    """Films whole episodes of a run's policy, at least one of them; returns the .mp4 file's path.
+
+    Raises:
+      CheckpointError: no run, or no such checkpoint.
+      RenderingError: this machine cannot draw, or the file cannot be written.
+    """
+    task, episodes = record_episodes(
+        run, episodes=_MOST_EPISODES, goals=goals, engine=engine, seed=seed, checkpoint=checkpoint
+    )
+    seconds = task.episode_length * task.contract.control_dt
+    return film(task, episodes[: max(1, round(_LONG_ENOUGH / seconds))], path)
+
+
+def draw_tasks(folder: Path) -> list[Path]:
+    """Draws a start and a goal of every task into `folder`/NAME.png; returns the files' paths.
+
+    Raises:
+      RenderingError: this machine cannot draw, or the folder cannot be written.
+    """
+    drawn = []
+    for name in task_names():
+        task = load_task(name)
+        drawn.append(draw_task(task, _still(task), folder / f"{name}.png"))
+    return drawn
+
+
+def _still(task: Task) -> Recorded:
+    start_key, goal_key = jax.random.split(jax.random.key(0))
+    qpos, qvel = (np.asarray(part) for part in task.eval.start(start_key))
+    data = mujoco.MjData(task.model)
+    data.qpos[:], data.qvel[:] = qpos, qvel
+    mujoco.mj_forward(task.model, data)
+    report = Report(qpos, qvel, data.sensordata.astype(np.float32))
+    return Recorded(qpos=qpos[None], goal=np.asarray(task.eval.goal(goal_key, report)))

@@ -1,0 +1,218 @@
+"""The agent's update against its transcription, and what a training loop relies on."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.replay.hindsight import Batch
+from tests import naive
+
+SIZES = {"observation_size": 5, "action_size": 3, "goal_index": (0, 3)}
+SMALL = {"width": 16, "depth": 8, "embedding_size": 6, "batch_size": 10, "gamma": 0.9}
+
+
+def small_agent(**settings: object) -> Agent:
+    return make_agent(CrlConfig(**{**SMALL, **settings}), **SIZES)  # pyright: ignore
+
+
+def batch_of(size: int = 10, seed: int = 0) -> Batch:
+    keys = jax.random.split(jax.random.key(seed), 3)
+    return Batch(
+        observation=jax.random.normal(keys[0], (size, 5)),
+        action=jax.random.uniform(keys[1], (size, 3), minval=-1.0),
+        goal=jax.random.normal(keys[2], (size, 2)),
+    )
+
+
+AGENT = small_agent()
+STATE = jax.jit(AGENT.init)(jax.random.key(3))
+UPDATE = jax.jit(AGENT.update)
+
+
+def naive_losses(
+    state: AgentState, critic: dict, actor: dict, noise: np.ndarray
+) -> tuple[float, float]:
+    """Critic's and actor's loss of a batch, each in its own parameters."""
+    observation, action, goal = (np.asarray(x, np.float64) for x in batch_of())
+    phi = naive.residual_network(np.hstack([observation, action]), critic["sa_encoder"])
+    psi = naive.residual_network(goal, critic["g_encoder"])
+    critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    outputs = naive.residual_network(np.hstack([observation, goal]), actor)
+    pairs = [naive.split_output(output) for output in outputs]
+    drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
+    phi = naive.residual_network(
+        np.hstack([observation, drawn]), naive._float64(state.critic["sa_encoder"])
+    )
+    psi = naive.residual_network(goal, naive._float64(state.critic["g_encoder"]))
+    energies = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
+    densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
+    return critic_loss, naive.actor_loss(energies, densities, np.exp(state.log_temperature))
+
+
+def test_losses_are_those_of_the_equations():
+    # Fails with psi of another batch row, and with the actor's goal left out.
+    key = jax.random.key(5)
+    _, metrics = UPDATE(STATE, batch_of(), key)
+    noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
+    critic, actor = naive._float64(STATE.critic), naive._float64(STATE.actor)
+    critic_loss, actor_loss = naive_losses(STATE, critic, actor, noise)
+    assert float(metrics["critic_loss"]) == pytest.approx(critic_loss, rel=1e-4)
+    assert float(metrics["actor_loss"]) == pytest.approx(actor_loss, rel=1e-4)
+
+
+def test_gradients_are_those_of_the_equations():
+    # Fails with the actor's loss differentiated in the critic too, and with psi's gradient stopped.
+    key = jax.random.key(5)
+    state, _ = UPDATE(STATE, batch_of(), key)
+    noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
+    critic, actor = naive._float64(STATE.critic), naive._float64(STATE.actor)
+    # after one step Adam's first moment is a tenth of the gradient
+    for which, moved, moment in (
+        (0, critic, state.critic_optimizer[0].mu),  # pyright: ignore
+        (1, actor, state.actor_optimizer[0].mu),  # pyright: ignore
+    ):
+        for seed in range(3):
+            generator = np.random.default_rng(seed)
+            along = jax.tree.map(lambda x, g=generator: g.normal(size=x.shape), moved)
+            ahead, behind = (
+                jax.tree.map(lambda x, d, h=h: x + h * d, moved, along) for h in (1e-5, -1e-5)
+            )
+            values = [
+                naive_losses(STATE, *((x, actor) if which == 0 else (critic, x)), noise)[which]
+                for x in (ahead, behind)
+            ]
+            slope = (values[0] - values[1]) / 2e-5
+            products = jax.tree.map(lambda m, d: np.sum(10.0 * m * d), moment, along)
+            assert sum(jax.tree.leaves(products)) == pytest.approx(slope, rel=2e-3, abs=1e-3)
+
+
+def test_golden_numbers_of_three_updates():
+    # Fails with any change of a loss, an initialisation or the optimiser.
+    state = STATE
+    for step in range(3):
+        state, metrics = UPDATE(state, batch_of(seed=step), jax.random.key(step))
+    for name, value in GOLDEN.items():
+        assert float(metrics[name]) == pytest.approx(value, rel=2e-3, abs=2e-4), name
+    assert set(metrics) == set(GOLDEN)
+
+
+GOLDEN: dict[str, float] = {}
+
+
+def test_every_metric_varies():
+    agent = small_agent(actor_depth=128)  # deep enough for saturated outputs
+    update = jax.jit(agent.update)
+    state = jax.jit(agent.init)(jax.random.key(0))
+    rows = []
+    for step in range(4):
+        state, metrics = update(state, batch_of(seed=step), jax.random.key(step))
+        rows.append(metrics)
+    for name in rows[0]:
+        assert len({float(row[name]) for row in rows}) > 1, name
+
+
+def test_updates_run_in_a_scan_in_place():
+    # Fails without donation: nothing is aliased.
+    def run(state: AgentState, keys: jax.Array) -> tuple[AgentState, dict[str, jax.Array]]:
+        return jax.lax.scan(lambda state, key: AGENT.update(state, batch_of(), key), state, keys)
+
+    keys = jax.random.split(jax.random.key(0), 3)
+    compiled = jax.jit(run, donate_argnums=0).lower(STATE, keys).compile()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(STATE))
+    assert compiled.memory_analysis().alias_size_in_bytes >= size
+    state, metrics = compiled(jax.tree.map(jnp.copy, STATE), keys)
+    assert metrics["critic_loss"].shape == (3,)
+    assert jax.tree.structure(state) == jax.tree.structure(STATE)
+
+
+def test_the_mean_action_needs_no_key_and_samples_stay_inside():
+    batch = batch_of()
+    mean = AGENT.act(STATE, batch.observation, batch.goal, None)
+    outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), STATE.actor)
+    np.testing.assert_allclose(mean, np.tanh(outputs[:, :3]), atol=1e-4)
+    sampled = AGENT.act(STATE, batch.observation, batch.goal, jax.random.key(0))
+    assert float(jnp.abs(sampled).max()) < 1.0
+    assert not np.allclose(sampled, mean)
+    one = AGENT.act(STATE, batch.observation[0], batch.goal[0], None)
+    np.testing.assert_allclose(one, mean[0], atol=1e-6)
+
+
+def test_energy_is_that_of_the_embeddings():
+    batch = batch_of()
+    phi = naive.residual_network(
+        np.hstack([batch.observation, batch.action]), STATE.critic["sa_encoder"]
+    )
+    psi = naive.residual_network(batch.goal, STATE.critic["g_encoder"])
+    expected = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
+    energy = AGENT.energy(STATE, batch.observation, batch.action, batch.goal)
+    np.testing.assert_allclose(energy, expected, atol=1e-4)
+
+
+def test_goals_are_normalised_like_the_observation_that_they_compare_with():
+    # Fails with goal moments taken from components 0 and 1 instead of goal_index.
+    agent = small_agent(normalize_observations=True)
+    scale, shift = jnp.array([1.0, 5.0, 0.3, 9.0, 2.0]), jnp.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    raw = jax.random.normal(jax.random.key(0), (4000, 5))
+    state = jax.jit(agent.init)(jax.random.key(3))
+    plain, scaled = agent.observe(state, raw), agent.observe(state, raw * scale + shift)
+    batch, index = batch_of(), jnp.array(SIZES["goal_index"])
+    np.testing.assert_allclose(
+        agent.act(plain, batch.observation, batch.goal, None),
+        agent.act(
+            scaled,
+            batch.observation * scale + shift,
+            batch.goal * scale[index] + shift[index],
+            None,
+        ),
+        atol=1e-4,
+    )
+
+
+def test_the_published_form_ignores_the_moments():
+    assert AGENT.observe(STATE, jnp.ones((4, 5))) is STATE
+
+
+def test_the_temperature_settles_the_entropy_at_its_target():
+    agent = small_agent(temperature_learning_rate=1e-2, learning_rate=1e-3)
+    assert agent.target_entropy == -1.5
+
+    def run(state: AgentState) -> jax.Array:
+        def step(state: AgentState, key: jax.Array) -> tuple[AgentState, jax.Array]:
+            state, metrics = agent.update(state, batch_of(), key)
+            return state, metrics["entropy"]
+
+        return jax.lax.scan(step, state, jax.random.split(jax.random.key(0), 3000))[1]
+
+    entropies = jax.jit(run)(jax.jit(agent.init)(jax.random.key(0)))
+    assert float(jnp.mean(entropies[-500:])) == pytest.approx(agent.target_entropy, abs=0.4)
+
+
+def test_the_agent_learns_which_action_reaches_a_goal():
+    # Fails with the sign of the energy, or of the actor's loss, turned round.
+    agent = make_agent(
+        CrlConfig(width=32, batch_size=64, learning_rate=1e-3, initial_log_temperature=-3.0),
+        observation_size=2,
+        action_size=2,
+        goal_index=(0, 1),
+    )
+
+    def draw(key: jax.Array) -> Batch:
+        keys = jax.random.split(key)
+        observation = jax.random.uniform(keys[0], (64, 2), minval=-1.0)
+        action = jax.random.uniform(keys[1], (64, 2), minval=-1.0)
+        return Batch(observation, action, observation + action)
+
+    def step(state: AgentState, key: jax.Array) -> tuple[AgentState, jax.Array]:
+        state, metrics = agent.update(state, draw(key), jax.random.fold_in(key, 1))
+        return state, metrics["categorical_accuracy"]
+
+    keys = jax.random.split(jax.random.key(1), 1500)
+    start = jax.jit(agent.init)(jax.random.key(0))
+    state, accuracy = jax.jit(lambda state: jax.lax.scan(step, state, keys))(start)
+    assert float(jnp.mean(accuracy[-100:])) > 0.5
+    batch = draw(jax.random.key(9))
+    action = agent.act(state, batch.observation, batch.goal, None)
+    assert float(jnp.mean(jnp.abs(action - batch.action))) < 0.25

@@ -1,0 +1,53 @@
+"""Settings that are refused, word for word, and what the module does not import."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.errors import ConfigError
+
+REFUSED = [
+    ("depth", 6, "a multiple of 4 from 4 to 1024: a residual block has 4 layers"),
+    ("depth", 0, "a multiple of 4 from 4 to 1024: a residual block has 4 layers"),
+    ("actor_depth", 1028, "a multiple of 4 from 4 to 1024: a residual block has 4 layers"),
+    ("width", 0, "a whole number of 1 or more"),
+    ("embedding_size", 0, "a whole number of 1 or more"),
+    ("batch_size", 1, "a whole number of 2 or more"),
+    ("learning_rate", 0.0, "a number above 0"),
+    ("temperature_learning_rate", float("nan"), "a number above 0"),
+    ("target_entropy_scale", -0.5, "a number of 0 or more"),
+    ("logsumexp_penalty", float("inf"), "a number of 0 or more"),
+    ("initial_log_temperature", float("inf"), "a finite number"),
+    ("gamma", 1.0, "a number between 0 and 1, both excluded"),
+    ("head_init", "large", "one of published, small"),
+    ("block_init", "one", "one of published, zero"),
+    ("loss", "nce", "one of infonce, symmetric_infonce"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), REFUSED)
+def test_a_setting_out_of_range_is_refused(name: str, value: object, expected: str):
+    with pytest.raises(ConfigError) as error:
+        dataclasses.replace(CrlConfig(), **{name: value})
+    assert str(error.value) == (
+        f"Agent setting {name} is {value!r}. Expected {expected}. Change {name}."
+    )
+
+
+@pytest.mark.parametrize("depth", [4, 64, 1024])
+def test_depths_of_whole_blocks_are_accepted(depth: int):
+    assert CrlConfig(depth=depth, actor_depth=depth).depth == depth
+
+
+def test_the_module_imports_neither_jax_nor_mujoco():
+    program = (
+        "import sys, robot_gcrl.agents.crl.config\n"
+        "print([name for name in ('jax', 'flax', 'optax', 'mujoco') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

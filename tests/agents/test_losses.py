@@ -1,0 +1,105 @@
+"""Energies and losses against their transcriptions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from robot_gcrl.agents.crl.losses import (
+    actor_loss,
+    critic_terms,
+    energy_matrix,
+    paired_energy,
+    temperature_loss,
+)
+from tests import naive
+
+
+def embeddings(seed: int = 0, *, size: int = 12, shift: float = 0.0) -> tuple[jax.Array, jax.Array]:
+    first, second = jax.random.split(jax.random.key(seed))
+    return (
+        shift + jax.random.normal(first, (size, 8)),
+        shift + jax.random.normal(second, (size, 8)),
+    )
+
+
+@pytest.mark.parametrize("shift", [0.0, 1000.0])
+def test_the_energy_matrix_is_that_of_the_differences(shift: float):
+    # Fails without the shift by the mean: at 1000 the error is then above 0.1.
+    phi, psi = embeddings(shift=shift)
+    expected = [[naive.energy(a, b) for b in psi] for a in phi]
+    np.testing.assert_allclose(energy_matrix(phi, psi), expected, atol=2e-5)
+    np.testing.assert_allclose(paired_energy(phi, psi), np.diag(expected), atol=1e-5)
+
+
+def test_gradients_are_finite_where_embeddings_coincide():
+    # Fails without the epsilon under the root: nan.
+    phi, _ = embeddings()
+    phi = jnp.concatenate([phi, phi[:1]])
+
+    def loss(phi: jax.Array, psi: jax.Array) -> jax.Array:
+        return critic_terms(phi, psi, logsumexp_penalty=0.1, symmetric=True).loss
+
+    gradients = jax.grad(loss, argnums=(0, 1))(phi, phi)
+    assert np.all(np.isfinite(jnp.array(gradients)))
+    assert float(jnp.abs(jnp.array(gradients)).max()) < 10.0
+    assert float(jnp.abs(jax.grad(lambda a: paired_energy(a, a + 0.0).sum())(phi)).max()) == 0.0
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_the_critic_loss_is_the_published_one(symmetric: bool):
+    # Fails with axis 0 for 1, with the penalty on the mean, and with positives off the diagonal.
+    phi, psi = embeddings()
+    loss = critic_terms(phi, psi, logsumexp_penalty=0.1, symmetric=symmetric).loss
+    expected = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=symmetric)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_watched_terms_are_what_they_say():
+    phi, psi = embeddings()
+    terms = critic_terms(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    logits = np.array([[naive.energy(a, b) for b in psi] for a in phi])
+    own = np.eye(12, dtype=bool)
+    assert float(terms.energy_positive) == pytest.approx(logits[own].mean(), rel=1e-5)
+    assert float(terms.energy_negative) == pytest.approx(logits[~own].mean(), rel=1e-5)
+    accuracy = np.mean(logits.argmax(axis=1) == np.arange(12))
+    assert float(terms.categorical_accuracy) == pytest.approx(accuracy)
+    assert float(terms.logsumexp) == pytest.approx(
+        np.mean(np.log(np.sum(np.exp(logits), axis=1))), rel=1e-5
+    )
+
+
+def test_collapsed_embeddings_are_not_accurate():
+    # Fails with >= for >.
+    same = jnp.ones((6, 8))
+    terms = critic_terms(same, same, logsumexp_penalty=0.1, symmetric=False)
+    assert float(terms.categorical_accuracy) == 0.0
+
+
+def test_far_embeddings_keep_a_finite_loss():
+    phi, psi = embeddings()
+    terms = critic_terms(1e3 * phi, 1e3 * psi, logsumexp_penalty=0.1, symmetric=True)
+    assert np.isfinite(terms.loss)
+
+
+def test_the_actor_loss_is_the_published_one():
+    energies, densities = jnp.array([-1.0, -3.0]), jnp.array([2.0, -0.5])
+    loss = actor_loss(energies, densities, jnp.asarray(0.3))
+    expected = naive.actor_loss(np.asarray(energies), np.asarray(densities), 0.3)
+    assert float(loss) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("entropy", "sign"), [(-3.0, 1.0), (-5.0, -1.0)])
+def test_the_temperature_falls_where_the_entropy_is_above_its_target(entropy: float, sign: float):
+    # Fails with the difference turned round.
+    gradient = jax.grad(temperature_loss)(jnp.asarray(-1.0), jnp.asarray(entropy), -4.0)
+    assert float(gradient) == pytest.approx(sign * np.exp(-1.0))
+
+
+def test_golden_numbers():
+    phi, psi = (jnp.asarray(np.sin(np.arange(12.0) * k).reshape(4, 3), jnp.float32) for k in (1, 2))
+    terms = critic_terms(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    assert [round(float(term), 4) for term in terms] == pytest.approx(GOLDEN, abs=2e-4)
+
+
+GOLDEN = [0.0, 0.0, 0.0, 0.0, 0.0]

@@ -1,0 +1,65 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+from robot_gcrl.contract.actuate import actuate, initial_ctrl
+from robot_gcrl.contract.observe import make_layout
+
+from tests.contract.contracts import make_action_map, make_contract, make_model
+
+MAP = make_action_map()
+LAYOUT = make_layout(make_contract(), make_model())
+
+
+def naive_ctrl(action, previous):
+    ctrl = []
+    for i, mode in enumerate(MAP.modes):
+        a = min(max(float(action[i]), -1.0), 1.0)
+        base = float(previous[i]) if mode == "joint_position_delta" else MAP.offset[i]
+        ctrl.append(min(max(base + MAP.scale[i] * a, MAP.low[i]), MAP.high[i]))
+    return ctrl
+
+
+def test_ctrl_equals_a_naive_second_version():
+    # seen to fail with the offset added to a delta too
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1.5, 1.5, (50, 3)).astype(np.float32)
+    previous = rng.uniform(-1, 1, (50, 3)).astype(np.float32)
+    ctrl = actuate(MAP, actions, previous)
+    assert ctrl.dtype == np.float32
+    expected = [naive_ctrl(a, p) for a, p in zip(actions, previous, strict=True)]
+    np.testing.assert_allclose(ctrl, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_delta_is_added_to_the_commanded_target_and_kept_within_the_limits():
+    target = np.array([0.85, 0.0, 0.0], np.float32)
+    for expected in (0.95, 1.0, 1.0):
+        target = actuate(MAP, np.array([1.0, 0.0, 0.0], np.float32), target)
+        np.testing.assert_allclose(target, [expected, 0.5, 0.0], rtol=1e-6)
+    # the target did not run away beyond the limit: it comes back at once
+    back = actuate(MAP, np.array([-1.0, 0.0, 0.0], np.float32), target)
+    np.testing.assert_allclose(back[0], 0.9, rtol=1e-6)
+
+
+def test_nan_stays_visible():
+    action = np.array([np.nan, 0.0, np.nan], np.float32)
+    ctrl = actuate(MAP, action, np.zeros(3, np.float32))
+    assert np.isnan(ctrl).tolist() == [True, False, True]
+
+
+def test_positions_start_where_they_are_measured():
+    # seen to fail with the clip left out, and with the order of the model's actuators
+    qpos = np.zeros((2, 9), np.float32)
+    qpos[:, 7], qpos[:, 8] = (0.3, 1.7), (0.6, 0.6)  # hinge, slide
+    # turn: the hinge, within its limits; push: a torque; pull: a position that drives no joint
+    np.testing.assert_allclose(initial_ctrl(MAP, LAYOUT, qpos), [[0.3, 0, 0], [1.0, 0, 0]])
+
+
+def test_numpy_and_jax_run_the_same_lines():
+    rng = np.random.default_rng(1)
+    actions = rng.uniform(-1.5, 1.5, (9, 3)).astype(np.float32)
+    previous = rng.uniform(-1, 1, (9, 3)).astype(np.float32)
+    qpos = rng.normal(size=(9, 9)).astype(np.float32)
+    in_jax = jax.jit(lambda a, p: actuate(MAP, a, p, jnp))(actions, previous)
+    np.testing.assert_allclose(actuate(MAP, actions, previous), in_jax, rtol=1e-6)
+    in_jax = jax.jit(lambda q: initial_ctrl(MAP, LAYOUT, q, jnp))(qpos)
+    np.testing.assert_array_equal(initial_ctrl(MAP, LAYOUT, qpos), in_jax)

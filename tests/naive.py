@@ -1,0 +1,122 @@
+"""A literal NumPy transcription, in float64, of the equations that the library computes in JAX.
+
+Loops and differences where the library has scans and matrix products; slow and short on purpose.
+Sources: contrastive critic, actor and temperature losses of arXiv 2408.11052 and its published
+code; residual networks of arXiv 2503.14858 and its published code; tanh-normal density of arXiv
+1801.01290; discounted future states of arXiv 2206.07568.
+"""
+
+import numpy as np
+
+EPISODE_NUMBER = 0x7FFFFFFF
+
+
+def energy(phi, psi, epsilon=1e-6):
+    """-|phi - psi| of one pair of embeddings [E], with epsilon under the root."""
+    phi, psi = np.asarray(phi, np.float64), np.asarray(psi, np.float64)
+    return -np.sqrt(np.sum((phi - psi) ** 2) + epsilon)
+
+
+def critic_loss(phi, psi, *, logsumexp_penalty, symmetric):
+    """InfoNCE over a batch of embeddings [B, E], plus the penalty on the logsumexp."""
+    size = len(phi)
+    logits = np.array([[energy(phi[i], psi[j]) for j in range(size)] for i in range(size)])
+    loss = 0.0
+    for i in range(size):
+        loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[i, :]))) / size
+        if symmetric:
+            loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[:, i]))) / size
+        loss += logsumexp_penalty * np.log(np.sum(np.exp(logits[i, :]))) ** 2 / size
+    return loss
+
+
+def actor_loss(energies, log_densities, temperature):
+    """The mean of temperature * log pi - f."""
+    pairs = zip(energies, log_densities, strict=True)
+    return sum(temperature * log_density - value for value, log_density in pairs) / len(energies)
+
+
+def split_output(output):
+    """(mean, log_std) of an actor's output [2A]."""
+    mean, raw = np.split(np.asarray(output, np.float64), 2, axis=-1)
+    return mean, -5.0 + 0.5 * (2.0 + 5.0) * (np.tanh(raw) + 1.0)
+
+
+def log_density(mean, log_std, noise):
+    """log pi of tanh(mean + std * noise), all [A], by the change of variables."""
+    std = np.exp(log_std)
+    u = mean + std * noise
+    normal = np.exp(-((u - mean) ** 2) / (2.0 * std**2)) / np.sqrt(2.0 * np.pi * std**2)
+    return np.sum(np.log(normal) - np.log(1.0 - np.tanh(u) ** 2))
+
+
+def layer_norm(x, params):
+    """Each row of x [B, W] to mean 0 and variance 1, then scaled and shifted."""
+    mean = x.mean(axis=-1, keepdims=True)
+    variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-6) * params["scale"] + params["bias"]
+
+
+def dense(x, params):
+    """x W + b."""
+    return x @ params["kernel"] + params["bias"]
+
+
+def layer(x, params):
+    """Dense, LayerNorm, Swish."""
+    x = layer_norm(dense(x, params["dense"]), params["norm"])
+    return x / (1.0 + np.exp(-x))
+
+
+def residual_network(x, params):
+    """The whole trunk on x [B, I], one block after the other."""
+    params = _float64(params)
+    x = layer(np.asarray(x, np.float64), params["input"])
+    for n in range(len(params["blocks"]["layer0"]["dense"]["kernel"])):
+        y = x
+        for name in ("layer0", "layer1", "layer2", "layer3"):
+            y = layer(y, _map(lambda leaf, n=n: leaf[n], params["blocks"][name]))
+        x = x + y
+    if "norm" in params:
+        x = layer_norm(x, params["norm"])
+    return dense(x, params["head"])
+
+
+def offset_law(gamma, remaining):
+    """P(offset = k) for k = 1..remaining: proportional to gamma^(k - 1)."""
+    weights = np.array([gamma ** (k - 1) for k in range(1, remaining + 1)])
+    return weights / weights.sum()
+
+
+def unrolled(episode, inserted):
+    """The stored rows of a ring [C, N], oldest first, as episode numbers."""
+    capacity = len(episode)
+    times = range(max(0, inserted - capacity), inserted)
+    return np.array([np.asarray(episode)[t % capacity] & EPISODE_NUMBER for t in times])
+
+
+def anchors(episode, inserted):
+    """{(row from the oldest, world): stored rows of the same episode after it}, where any is."""
+    rows = unrolled(episode, inserted)
+    found = {}
+    for world in range(np.asarray(episode).shape[1]):
+        for row in range(len(rows)):
+            remaining = 0
+            while (
+                row + remaining + 1 < len(rows)
+                and rows[row + remaining + 1, world] == rows[row, world]
+            ):
+                remaining += 1
+            if remaining:
+                found[row, world] = remaining
+    return found
+
+
+def _map(function, tree):
+    if isinstance(tree, dict):
+        return {key: _map(function, value) for key, value in tree.items()}
+    return function(tree)
+
+
+def _float64(tree):
+    return _map(lambda leaf: np.asarray(leaf, np.float64), tree)

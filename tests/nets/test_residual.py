@@ -1,0 +1,128 @@
+"""The trunk against its transcription, and what its depth costs the compiler."""
+
+import re
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.networks import Network, make_networks
+from tests import naive
+
+
+def actor(**settings: object) -> Network:
+    config = CrlConfig(**{"width": 16, **settings})  # pyright: ignore[reportArgumentType]
+    return make_networks(config, observation_size=5, action_size=3, goal_size=2).actor
+
+
+@pytest.mark.parametrize("final_norm", [False, True])
+@pytest.mark.parametrize("depth", [4, 24])  # 24 runs under jax.checkpoint
+def test_the_trunk_is_the_published_network(depth: int, final_norm: bool):
+    # Fails without the residual addition, with two layers swapped, and with ReLU for Swish.
+    network = actor(actor_depth=depth, final_norm=final_norm)
+    params = network.init(jax.random.key(0))
+    # every scale and bias away from its initial value
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    leaves = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    params = jax.tree.unflatten(tree, leaves)
+    x = jax.random.normal(jax.random.key(2), (6, 7))
+    np.testing.assert_allclose(network(params, x), naive.residual_network(x, params), atol=2e-4)
+
+
+def test_depth_counts_the_layers_inside_blocks():
+    params = actor(actor_depth=24).init(jax.random.key(0))
+    kernels = [layer["dense"]["kernel"].shape for layer in params["blocks"].values()]
+    assert kernels == [(6, 16, 16)] * 4
+
+
+def test_blocks_begin_different_from_each_other():
+    # Fails without split_rngs.
+    kernel = actor(actor_depth=8).init(jax.random.key(0))["blocks"]["layer0"]["dense"]["kernel"]
+    assert not np.allclose(kernel[0], kernel[1])
+
+
+def test_the_published_kernels_are_uniform_within_one_over_root_fan_in():
+    kernel = actor(width=256).init(jax.random.key(0))["blocks"]["layer2"]["dense"]["kernel"]
+    assert float(jnp.abs(kernel).max()) == pytest.approx(1 / 16, rel=1e-3)
+    assert float(kernel.std()) == pytest.approx(1 / 16 / 3**0.5, rel=0.01)
+
+
+def test_zero_blocks_begin_as_the_identity():
+    network = actor(actor_depth=64, block_init="zero")
+    shallow = actor(actor_depth=4, block_init="zero")
+    params = network.init(jax.random.key(0))
+    x = jax.random.normal(jax.random.key(2), (6, 7))
+    first = jax.tree.map(lambda leaf: leaf[:1], params["blocks"])
+    np.testing.assert_array_equal(network(params, x), shallow({**params, "blocks": first}, x))
+
+
+@pytest.mark.parametrize(
+    ("depth", "published_least"),
+    [(64, 0.3), (512, 0.8)],
+)
+def test_the_published_initialisation_saturates_deep_actors_and_the_small_one_does_not(
+    depth: int, published_least: float
+):
+    # Measured, width 256: see docs/learning if these move.
+    sizes = {"observation_size": 29, "action_size": 8, "goal_size": 2}
+    x = jax.random.normal(jax.random.key(1), (256, 31))
+
+    def saturated(config: CrlConfig) -> float:
+        network = make_networks(config, **sizes).actor
+        output = jax.jit(lambda key: network(network.init(key), x))(jax.random.key(0))
+        return float(jnp.mean(jnp.abs(jnp.tanh(output[:, :8])) > 0.99))
+
+    published = saturated(CrlConfig(actor_depth=depth))
+    small = saturated(
+        CrlConfig(actor_depth=depth, final_norm=True, head_init="small", block_init="zero")
+    )
+    print(f"depth {depth}: saturated {published:.3f} published, {small:.3f} small")
+    assert published > published_least
+    assert small == 0.0
+
+
+def lowered_text(depth: int) -> str:
+    network = actor(actor_depth=depth)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    loss = lambda params, x: jnp.sum(network(params, x))  # noqa: E731
+    return jax.jit(jax.grad(loss)).lower(shapes, jnp.ones((6, 7))).as_text()
+
+
+@pytest.mark.parametrize(("shallow", "deep"), [(8, 16), (24, 256)])
+def test_depth_changes_numbers_of_the_program_and_nothing_else(shallow: int, deep: int):
+    # Fails with blocks in a Python loop: 256 layers then have 32 times the text.
+    without_numbers = [re.sub(r"\d+", "#", lowered_text(depth)) for depth in (shallow, deep)]
+    assert without_numbers[0] == without_numbers[1]
+
+
+def test_recomputing_blocks_adds_little_to_the_program():
+    assert len(lowered_text(256)) < 2 * len(lowered_text(8))
+
+
+@pytest.mark.slow
+def test_a_trunk_of_1024_compiles_as_fast_as_one_of_64():
+    def seconds(depth: int) -> float:
+        network = actor(actor_depth=depth, width=64)
+        shapes = jax.eval_shape(network.init, jax.random.key(0))
+        loss = lambda params, x: jnp.sum(network(params, x))  # noqa: E731
+        lowered = jax.jit(jax.grad(loss)).lower(shapes, jnp.ones((64, 7)))
+        start = time.process_time()
+        lowered.compile()
+        return time.process_time() - start
+
+    seconds(64)  # the compiler's own first use
+    shallow, deep = (min(seconds(depth) for _ in range(2)) for depth in (64, 1024))
+    print(f"compile: depth 64 {shallow:.2f} s, depth 1024 {deep:.2f} s")
+    assert deep <= 1.5 * shallow
+
+
+def test_parameters_are_plain_dicts_of_arrays():
+    params = actor().init(jax.random.key(0))
+    assert type(params) is dict
+    assert not any(isinstance(leaf, nnx.Variable) for leaf in jax.tree.leaves(params))
+    assert sorted(params) == ["blocks", "head", "input"]

@@ -1,0 +1,202 @@
+"""Anchors and goals against the naive ring and the truncated geometric law."""
+
+import collections
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from robot_gcrl.replay import hindsight
+from robot_gcrl.replay.buffer import Replay, make_replay, row_index, stored_rows
+from tests import naive
+from tests.replay.rings import episodes, fill
+
+GAMMA = 0.9
+MAX_ROWS = 24
+DRAWS = 40_000
+LEAST_P = 1e-3  # of a correct sampler at a fixed seed; the mutated ones reach 1e-30
+
+# Wrapped twice; worlds of one-step episodes (two rows), of rows alone, long ones, mixed ones.
+RING = fill(41, [[2], [24], [1, 2, 9], [7, 1, 1, 13], [5]], steps=41 * 2 + 17)
+
+
+@pytest.fixture(params=["wrapped", "young"])
+def ring(request: pytest.FixtureRequest) -> Replay:
+    return RING if request.param == "wrapped" else fill(41, [[2], [24], [1, 9]], steps=31)
+
+
+def draw(replay: Replay, seed: int = 0) -> hindsight.Batch:
+    """DRAWS rows; observation and goal are (world, time)."""
+    return jax.jit(
+        lambda replay, key: hindsight.sample(
+            replay, key, batch_size=DRAWS, gamma=GAMMA, goal_index=[0, 1], max_rows=MAX_ROWS
+        )
+    )(replay, jax.random.key(seed))
+
+
+def check_anchors(replay: Replay, batch: hindsight.Batch) -> None:
+    """Each anchor equally likely, nothing else drawn."""
+    oldest = int(replay.inserted) - int(stored_rows(replay))
+    known = naive.anchors(replay.episode, int(replay.inserted))
+    drawn = collections.Counter(
+        (int(time) - oldest, int(world)) for world, time in np.asarray(batch.observation)
+    )
+    assert set(drawn) <= set(known)
+    assert stats.chisquare([drawn[anchor] for anchor in known]).pvalue > LEAST_P
+
+
+def check_goals(replay: Replay, batch: hindsight.Batch) -> None:
+    """Goals of the same world and episode, offsets by the truncated geometric law."""
+    oldest = int(replay.inserted) - int(stored_rows(replay))
+    known = naive.anchors(replay.episode, int(replay.inserted))
+    offsets = collections.defaultdict(list)
+    for (world, time), (goal_world, goal_time) in zip(
+        np.asarray(batch.observation, int), np.asarray(batch.goal, int), strict=True
+    ):
+        assert goal_world == world
+        offset = goal_time - time
+        remaining = known[int(time) - oldest, int(world)]
+        assert 1 <= offset <= remaining
+        offsets[remaining].append(offset)
+    statistic = degrees = 0.0
+    for remaining, drawn in offsets.items():
+        counts = np.bincount(drawn, minlength=remaining + 1)[1:]
+        expected = naive.offset_law(GAMMA, remaining) * len(drawn)
+        statistic += np.sum((counts - expected) ** 2 / expected)
+        degrees += remaining - 1
+    assert stats.chi2.sf(statistic, degrees) > LEAST_P
+
+
+def test_every_anchor_is_equally_likely(ring: Replay):
+    # Fails with each of the mutations of the two tests below it.
+    check_anchors(ring, draw(ring))
+
+
+def test_goals_follow_the_truncated_geometric_law(ring: Replay):
+    check_goals(ring, draw(ring))
+
+
+def test_the_anchor_test_sees_a_seam_that_is_ignored(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hindsight, "row_index", lambda replay, row: row % 41)
+    with pytest.raises(AssertionError):
+        check_anchors(RING, draw(RING))
+
+
+def test_the_anchor_test_sees_last_rows_drawn(monkeypatch: pytest.MonkeyPatch):
+    everything = lambda replay, anchors: jnp.ones_like(anchors.row, bool)  # noqa: E731
+    monkeypatch.setattr(hindsight, "has_successor", everything)
+    with pytest.raises(AssertionError):
+        check_anchors(RING, draw(RING))
+
+
+def test_the_anchor_test_sees_worlds_drawn_unequally(monkeypatch: pytest.MonkeyPatch):
+    original = hindsight.has_successor
+    picky = lambda replay, anchors: original(replay, anchors) & (anchors.row % 7 != 3)  # noqa: E731
+    monkeypatch.setattr(hindsight, "has_successor", picky)
+    with pytest.raises(AssertionError):
+        check_anchors(RING, draw(RING))
+
+
+@pytest.mark.parametrize("wrong_by", [-1, 1])
+def test_the_goal_test_sees_an_offset_wrong_by_one(monkeypatch: pytest.MonkeyPatch, wrong_by: int):
+    original = hindsight.sample_offset
+
+    def shifted(remaining: jax.Array, *, key: jax.Array, gamma: float) -> jax.Array:
+        # clipped into the episode, so that only the law can tell
+        drawn = original(remaining, key=key, gamma=gamma) + wrong_by
+        return jnp.clip(drawn, 1, remaining)
+
+    monkeypatch.setattr(hindsight, "sample_offset", shifted)
+    with pytest.raises(AssertionError):
+        check_goals(RING, draw(RING))
+
+
+def test_the_goal_test_sees_a_seam_that_is_ignored(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hindsight, "row_index", lambda replay, row: row % 41)
+    with pytest.raises((AssertionError, KeyError)):
+        check_goals(RING, draw(RING))
+
+
+def test_the_goal_test_sees_the_sign_bit_compared(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hindsight, "EPISODE_NUMBER", -1)
+    with pytest.raises(AssertionError):
+        check_goals(RING, draw(RING))
+
+
+@pytest.mark.parametrize("remaining", [1, 2, 13, 1000])
+@pytest.mark.parametrize("gamma", [0.5, 0.99, 0.9999])
+def test_offsets_of_one_length_follow_the_law(remaining: int, gamma: float):
+    # Fails with floor replaced by round, and with `tail` of remaining - 1.
+    drawn = hindsight.sample_offset(jnp.full(DRAWS, remaining), key=jax.random.key(1), gamma=gamma)
+    expected = naive.offset_law(gamma, remaining) * DRAWS
+    counts = np.bincount(drawn, minlength=remaining + 1)
+    assert counts[0] == 0
+    assert len(counts) == remaining + 1
+    common = expected >= 5.0
+    counts = np.append(counts[1:][common], counts[1:][~common].sum())
+    expected = np.append(expected[common], expected[~common].sum())
+    seen = expected > 1e-6  # the tail beyond float32's uniforms
+    if seen.sum() > 1:
+        ratio = np.sum((counts - expected)[seen] ** 2 / expected[seen])
+        assert stats.chi2.sf(ratio, seen.sum() - 1) > LEAST_P
+
+
+@jax.jit
+def _structure(replay: Replay) -> tuple[jax.Array, jax.Array]:
+    capacity, worlds = replay.episode.shape
+    row, world = jnp.meshgrid(jnp.arange(capacity), jnp.arange(worlds), indexing="ij")
+    every = hindsight.Anchors(row.ravel(), world.ravel())
+    return (
+        hindsight.has_successor(replay, every).reshape(capacity, worlds),
+        hindsight.rows_remaining(replay, every, max_rows=6).reshape(capacity, worlds),
+    )
+
+
+@hypothesis.settings(max_examples=150, deadline=None, derandomize=True)
+@hypothesis.given(
+    cycles=st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=5), min_size=2, max_size=2),
+    steps=st.integers(1, 40),
+)
+def test_the_structure_of_any_ring_is_the_naive_one(cycles: list[list[int]], steps: int):
+    # Fails with a bisection one round short, with `high` one less, and without the seam's check.
+    columns = np.array([episodes(cycle, steps) for cycle in cycles], np.int32).T
+    replay = make_replay(capacity=9, num_worlds=2, observation_size=1, action_size=1)
+    ring = np.zeros((9, 2), np.int32)
+    for time in range(steps):
+        ring[time % 9] = columns[time]
+    replay = replay._replace(episode=jnp.asarray(ring), inserted=jnp.asarray(steps, jnp.int32))
+    known = naive.anchors(ring, steps)
+    successor, remaining = _structure(replay)
+    for row in range(min(steps, 9)):
+        for world in range(2):
+            assert bool(successor[row, world]) == ((row, world) in known)
+            assert int(remaining[row, world]) == known.get((row, world), 0)
+
+
+def test_batches_carry_the_action_of_their_anchor():
+    batch = draw(RING)
+    np.testing.assert_array_equal(batch.action[:, 0], batch.observation[:, 1])
+
+
+def test_a_ring_without_anchors_gives_rows_as_their_own_goals():
+    # Hangs if the rejection is not bounded.
+    batch = draw(fill(5, [[1], [1]], steps=5))
+    np.testing.assert_array_equal(batch.goal, batch.observation)
+
+
+def test_the_newest_row_is_never_an_anchor():
+    # Fails with randint up to stored_rows: the row after the newest one is the oldest.
+    replay = fill(6, [[100]], steps=9)
+    newest = row_index(replay, jnp.array([5]))
+    time = float(replay.observation[newest[0], 0, 1])
+    batch = jax.jit(
+        lambda replay, key: hindsight.sample(
+            replay, key, batch_size=500, gamma=GAMMA, goal_index=[1], max_rows=101
+        )
+    )(replay, jax.random.key(0))
+    assert time not in np.asarray(batch.observation[:, 1])
+    assert float(batch.goal.max()) == time
