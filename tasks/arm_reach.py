@@ -41,9 +41,7 @@ def make_contract(name: str) -> Contract:
         observation=(
             *(Field(source="qpos", name=joint, unit="rad") for joint in JOINTS),
             *(
-                Field(
-                    source="sensor", name=sensor, components=(0, 1, 2), unit=unit, frame="world"
-                )
+                Field(source="sensor", name=sensor, components=(0, 1, 2), unit=unit, frame="world")
                 for sensor, unit in tip
             ),
         ),

@@ -30,13 +30,8 @@ def make_contract() -> Contract:
         observation=(
             *(Field(source="qpos", name=j, transform="cos", unit="rad") for j in joints),
             *(Field(source="qpos", name=j, transform="sin", unit="rad") for j in joints),
-            *(
-                Field(source="qvel", name=j, scale=VELOCITY_SCALE, unit="rad/s")
-                for j in joints
-            ),
-            Field(
-                source="sensor", name="tip_in_world", components=(0, 1), unit="m", frame="world"
-            ),
+            *(Field(source="qvel", name=j, scale=VELOCITY_SCALE, unit="rad/s") for j in joints),
+            Field(source="sensor", name="tip_in_world", components=(0, 1), unit="m", frame="world"),
         ),
         goal=tuple(
             GoalField(

@@ -70,7 +70,7 @@ def layer(x, params):
 
 def residual_network(x, params):
     """The whole trunk on x [B, I], one block after the other."""
-    params = _float64(params)
+    params = float64(params)
     x = layer(np.asarray(x, np.float64), params["input"])
     for n in range(len(params["blocks"]["layer0"]["dense"]["kernel"])):
         y = x
@@ -118,5 +118,6 @@ def _map(function, tree):
     return function(tree)
 
 
-def _float64(tree):
+def float64(tree):
+    """A tree of arrays as NumPy float64."""
     return _map(lambda leaf: np.asarray(leaf, np.float64), tree)

@@ -47,9 +47,7 @@ def test_help_is_quick_and_loads_neither_jax_nor_mujoco() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "train"])
-def test_every_option_has_a_sentence_of_help(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_option_has_a_sentence_of_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     # Seen to fail: without the docstring under Evaluate.seed
     with pytest.raises(SystemExit) as ended:
         cli.main([name, "--help"])

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from robot_gcrl.rooms import room
 
 TASKS = {"numpy", "jax", "mujoco", "robot_gcrl.task", "robot_gcrl.contract"}

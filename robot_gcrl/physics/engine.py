@@ -6,7 +6,7 @@ reset costs no extra trip to the physics. All functions may be called inside jit
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Bool, Float, Int
 
@@ -67,6 +67,7 @@ class Ticket(NamedTuple):
     state: State
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Steps N worlds of one model."""
 

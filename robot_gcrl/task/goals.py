@@ -23,7 +23,7 @@ def box_goals(low: Sequence[float], high: Sequence[float]) -> SampleGoal:
 
 
 def disk_goals(radius: float, *, inner: float = 0.0) -> SampleGoal:
-    """Goals x, y uniform over the area of a disk around the origin [m], none nearer than `inner`."""
+    """Goals x, y uniform over a disk around the origin, but for the disk of radius `inner` [m]."""
 
     def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
         del report
@@ -47,12 +47,8 @@ def point_goals(positions: np.ndarray, *, jitter: float = 0.0) -> SampleGoal:
     return sample
 
 
-def sample_near(
-    key: jax.Array, centers: np.ndarray, jitter: float
-) -> Float[Array, " G"]:
+def sample_near(key: jax.Array, centers: np.ndarray, jitter: float) -> Float[Array, " G"]:
     """One of `centers` [K, G], all equally likely, moved by up to +-jitter in each coordinate."""
     index_key, jitter_key = jax.random.split(key)
     center = jnp.asarray(centers)[jax.random.randint(index_key, (), 0, len(centers))]
-    return center + jax.random.uniform(
-        jitter_key, center.shape, minval=-jitter, maxval=jitter
-    )
+    return center + jax.random.uniform(jitter_key, center.shape, minval=-jitter, maxval=jitter)

@@ -123,7 +123,12 @@ class Maze:
         lengths, queue = {start: 0}, deque([start])
         while queue:
             row, column = queue.popleft()
-            for cell in ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)):
+            for cell in (
+                (row + 1, column),
+                (row - 1, column),
+                (row, column + 1),
+                (row, column - 1),
+            ):
                 if cell in free and cell not in lengths:
                     lengths[cell] = lengths[row, column] + 1
                     queue.append(cell)
@@ -188,12 +193,13 @@ def _cover(wall: np.ndarray) -> list[tuple[int, int, int, int]]:
             - sums[bottom + 1, left]
             + sums[top, left]
         )
-        t, l, b, r = candidates[np.lexsort((area, -gain))[0]]
+        best = candidates[np.lexsort((area, -gain))[0]]
+        block = np.s_[best[0] : best[2] + 1, best[1] : best[3] + 1]
         # Trimmed to what it newly covers: faces of two boxes in one plane flicker in pictures.
-        rows, columns = np.nonzero(uncovered[t : b + 1, l : r + 1])
-        trimmed = (t + rows.min(), l + columns.min(), t + rows.max(), l + columns.max())
-        chosen.append(tuple(int(edge) for edge in trimmed))
-        uncovered[t : b + 1, l : r + 1] = False
+        cells = np.argwhere(uncovered[block]) + best[:2]
+        (low_row, low_column), (high_row, high_column) = cells.min(0), cells.max(0)
+        chosen.append((int(low_row), int(low_column), int(high_row), int(high_column)))
+        uncovered[block] = False
     return chosen
 
 

@@ -25,9 +25,9 @@ def jittered_starts(
 
     def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
         position_key, velocity_key = jax.random.split(key)
+        moved = jax.random.uniform(position_key, center.shape, minval=-position, maxval=position)
         return (
-            center
-            + jax.random.uniform(position_key, center.shape, minval=-position, maxval=position),
+            jnp.asarray(center) + moved,
             jax.random.uniform(velocity_key, (nv,), minval=-velocity, maxval=velocity),
         )
 

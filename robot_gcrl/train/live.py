@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -32,15 +32,10 @@ _ROWS = (
 class LiveView:
     """Shows the newest value of each metric of a run; `with LiveView(...) as view:`."""
 
-    def __init__(self, total_control_steps: int, stream: TextIO | None = None) -> None:
-        """Shows nothing yet.
-
-        Args:
-          total_control_steps: where the bar ends.
-          stream: where it is shown; None is stderr.
-        """
+    def __init__(self, total_control_steps: int) -> None:
+        """Shows nothing yet; the bar ends at `total_control_steps`."""
         self._total = total_control_steps
-        self._stream = stream or sys.stderr
+        self._stream = sys.stderr
         self._newest: dict[str, Any] = {}
         self._live: Live | None = None
         self._shown = -_PLAIN_INTERVAL
@@ -48,7 +43,7 @@ class LiveView:
     def __enter__(self) -> "LiveView":
         """Takes the terminal, if there is one."""
         if self._stream.isatty():
-            console = Console(file=self._stream)
+            console = Console(file=self._stream, highlight=False)
             self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
             self._live.start()
         return self
@@ -85,7 +80,7 @@ class LiveView:
         text = f"{done:,} of {self._total:,} control steps ({min(done / self._total, 1.0):.0%})"
         return f"{text}, {_span(self._newest['seconds'])}, {_span(self._left())} left"
 
-    def _left(self) -> float:
+    def _left(self) -> int | float:
         """Expected time until the last control step [s]."""
         done = max(self._newest["control_steps"], 1)
         return self._newest["seconds"] * max(self._total - done, 0) / done
@@ -99,20 +94,22 @@ class LiveView:
         ]
 
     def _table(self) -> Group:
-        table = Table(show_header=False, box=None, pad_edge=False)
+        done = min(self._newest["control_steps"], self._total)
+        bar = Table.grid(expand=True)  # which ends the bar's line, as a bar alone does not
+        bar.add_row(ProgressBar(total=self._total, completed=done))
+        table = Table.grid(padding=(0, 2))
         table.add_column()
         table.add_column(justify="right")
         for label, text in self._values():
             table.add_row(label, text)
-        done = min(self._newest["control_steps"], self._total)
-        return Group(self._progress(), ProgressBar(total=self._total, completed=done), table)
+        return Group(self._progress(), bar, table)
 
 
 def _mean(value: Any) -> Any:
     return value["mean"] if isinstance(value, Mapping) else value
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: int | float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

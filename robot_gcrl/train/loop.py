@@ -84,7 +84,7 @@ def make_program(task: Task, config: TrainConfig) -> Program:
     env = GoalEnv(task, engine, goals="train", practice=practice)
     agent = agent_of(task, config)
 
-    def init(seed: int) -> TrainState:
+    def init(seed: int | Int[Array, ""]) -> TrainState:
         return _init(jax.random.key(seed), env, agent, task, config)
 
     def iterate(state: TrainState, counts: Int[Array, " T"]) -> tuple[TrainState, Sums]:
@@ -93,7 +93,7 @@ def make_program(task: Task, config: TrainConfig) -> Program:
     return Program(
         env=env,
         agent=agent,
-        init=jax.jit(init, static_argnums=()),
+        init=jax.jit(init),
         iterate=jax.jit(iterate, donate_argnums=0),
     )
 

@@ -120,9 +120,9 @@ def _encode(line: Mapping[str, Any]) -> str:
     return json.dumps(line, allow_nan=False) + "\n"
 
 
-def _numbers(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+def _numbers(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, int | float]]:
     """Every number in a line with its dotted name."""
-    found: list[tuple[str, float]] = []
+    found: list[tuple[str, int | float]] = []
     for name, value in line.items():
         if isinstance(value, Mapping):
             found += _numbers(value, f"{prefix}{name}.")

@@ -7,17 +7,19 @@ the least to the greatest. A panel appears for what was measured, and only for t
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import TrainConfig, flat
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.run_files import stored_config
 
+Line = Mapping[str, Any]  # of metrics.jsonl
 _SUFFIXES = (".png", ".svg")
 # Where curves of several seeds are compared: enough points for any screen
 _GRID = 400
@@ -62,7 +64,7 @@ class Curves(NamedTuple):
     """
 
     label: str
-    runs: list[list[dict[str, float]]]
+    runs: Sequence[Sequence[Line]]
 
 
 def plot_runs(runs: Sequence[Path], *, out: Path | None = None) -> Path:
@@ -119,8 +121,9 @@ def draw(groups: Sequence[Curves]) -> Figure:
 def _draw_panel(axes: Axes, panel: Panel, groups: Sequence[Curves]) -> None:
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel("control steps", fontsize=8)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(alpha=0.3)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if panel.logarithmic:
         axes.set_yscale("log")
     if panel.limits is not None:
@@ -137,7 +140,7 @@ def _draw_panel(axes: Axes, panel: Panel, groups: Sequence[Curves]) -> None:
 
 
 def band(
-    runs: Sequence[Sequence[Mapping[str, float]]], key: str
+    runs: Sequence[Sequence[Line]], key: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Control steps, and mean, least and greatest of `key` over the runs that measured it.
 
@@ -181,7 +184,7 @@ def _grouped(runs: Sequence[Path]) -> list[Curves]:
     ]
 
 
-def _measured(run: Path) -> list[dict[str, float]]:
+def _measured(run: Path) -> Sequence[Line]:
     lines = read_metrics(run)
     if not lines:
         raise ConfigError(

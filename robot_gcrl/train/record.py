@@ -75,4 +75,5 @@ def _episode(start: EnvState, frames: _Frames, world: int) -> Recorded:
     # The step after the end is the start of the next episode
     length = int(np.argmax(frames.ended[:, world])) + 1
     steps = frames.qpos[:length, world]
-    return Recorded(np.concatenate((start.physics.qpos[None, world], steps)), start.goal[world])
+    qpos = np.concatenate((start.physics.qpos[None, world], steps))
+    return Recorded(qpos, np.asarray(start.goal[world]))

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
@@ -104,7 +104,7 @@ class Canvas:
         self._mjr.free()
         self._gl.free()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Canvas":
         return self
 
     def __exit__(

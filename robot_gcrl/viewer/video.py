@@ -4,9 +4,11 @@ A goal is drawn where its fields x, y, z put it, in the size of its success radi
 disk on the floor where the goal has no height. It is brighter while the goal is reached.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import mujoco
@@ -31,7 +33,7 @@ FILM_SIZE = (640, 360)
 
 _AXES = "xyz"
 _GREEN = (0.15, 0.75, 0.35)
-_FAINT, _BRIGHT = 0.3, 0.75
+_FAINT, _BRIGHT = 0.25, 0.55
 
 
 def film(task: Task, episodes: Iterable[Recorded], path: Path) -> Path:
@@ -87,7 +89,7 @@ def write_video(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(unfinished), "w", format="mp4") as container:
-            stream = container.add_stream(_codec(), rate=rate)
+            stream = cast("av.VideoStream", container.add_stream(_codec(), rate=rate))
             stream.pix_fmt = "yuv420p"
             stream.width, stream.height = width, height
             for packet in _packets(frames, stream):
@@ -96,7 +98,8 @@ def write_video(
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be missing
+            unfinished.unlink()
     return path
 
 

@@ -30,6 +30,7 @@ def batch_of(size: int = 10, seed: int = 0) -> Batch:
 AGENT = small_agent()
 STATE = jax.jit(AGENT.init)(jax.random.key(3))
 UPDATE = jax.jit(AGENT.update)
+ACT = jax.jit(AGENT.act)
 
 
 def naive_losses(
@@ -44,9 +45,9 @@ def naive_losses(
     pairs = [naive.split_output(output) for output in outputs]
     drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
     phi = naive.residual_network(
-        np.hstack([observation, drawn]), naive._float64(state.critic["sa_encoder"])
+        np.hstack([observation, drawn]), naive.float64(state.critic["sa_encoder"])
     )
-    psi = naive.residual_network(goal, naive._float64(state.critic["g_encoder"]))
+    psi = naive.residual_network(goal, naive.float64(state.critic["g_encoder"]))
     energies = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
     densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
     return critic_loss, naive.actor_loss(energies, densities, np.exp(state.log_temperature))
@@ -57,7 +58,7 @@ def test_losses_are_those_of_the_equations():
     key = jax.random.key(5)
     _, metrics = UPDATE(STATE, batch_of(), key)
     noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
-    critic, actor = naive._float64(STATE.critic), naive._float64(STATE.actor)
+    critic, actor = naive.float64(STATE.critic), naive.float64(STATE.actor)
     critic_loss, actor_loss = naive_losses(STATE, critic, actor, noise)
     assert float(metrics["critic_loss"]) == pytest.approx(critic_loss, rel=1e-4)
     assert float(metrics["actor_loss"]) == pytest.approx(actor_loss, rel=1e-4)
@@ -68,7 +69,7 @@ def test_gradients_are_those_of_the_equations():
     key = jax.random.key(5)
     state, _ = UPDATE(STATE, batch_of(), key)
     noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
-    critic, actor = naive._float64(STATE.critic), naive._float64(STATE.actor)
+    critic, actor = naive.float64(STATE.critic), naive.float64(STATE.actor)
     # after one step Adam's first moment is a tenth of the gradient
     for which, moved, moment in (
         (0, critic, state.critic_optimizer[0].mu),  # pyright: ignore
@@ -99,16 +100,27 @@ def test_golden_numbers_of_three_updates():
     assert set(metrics) == set(GOLDEN)
 
 
-GOLDEN: dict[str, float] = {}
+GOLDEN = {
+    "action_saturation": 0.0,
+    "actor_gradient_norm": 36.91632,
+    "actor_loss": 6.75648,
+    "categorical_accuracy": 0.0,
+    "critic_gradient_norm": 2.84004,
+    "critic_loss": 2.37051,
+    "energy_negative": -2.35859,
+    "energy_positive": -2.30059,
+    "entropy": -4.28304,
+    "logsumexp": 0.06054,
+    "temperature": 1.0006,
+}
 
 
 def test_every_metric_varies():
-    agent = small_agent(actor_depth=128)  # deep enough for saturated outputs
-    update = jax.jit(agent.update)
-    state = jax.jit(agent.init)(jax.random.key(0))
+    head = jax.tree.map(lambda leaf: 20.0 * leaf, STATE.actor["head"])
+    state = STATE._replace(actor={**STATE.actor, "head": head})  # outputs at the bounds
     rows = []
     for step in range(4):
-        state, metrics = update(state, batch_of(seed=step), jax.random.key(step))
+        state, metrics = UPDATE(state, batch_of(seed=step), jax.random.key(step))
         rows.append(metrics)
     for name in rows[0]:
         assert len({float(row[name]) for row in rows}) > 1, name
@@ -130,13 +142,13 @@ def test_updates_run_in_a_scan_in_place():
 
 def test_the_mean_action_needs_no_key_and_samples_stay_inside():
     batch = batch_of()
-    mean = AGENT.act(STATE, batch.observation, batch.goal, None)
+    mean = ACT(STATE, batch.observation, batch.goal, None)
     outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), STATE.actor)
     np.testing.assert_allclose(mean, np.tanh(outputs[:, :3]), atol=1e-4)
-    sampled = AGENT.act(STATE, batch.observation, batch.goal, jax.random.key(0))
-    assert float(jnp.abs(sampled).max()) < 1.0
+    sampled = ACT(STATE, batch.observation, batch.goal, jax.random.key(0))
+    assert float(jnp.abs(sampled).max()) <= 1.0
     assert not np.allclose(sampled, mean)
-    one = AGENT.act(STATE, batch.observation[0], batch.goal[0], None)
+    one = ACT(STATE, batch.observation[0], batch.goal[0], None)
     np.testing.assert_allclose(one, mean[0], atol=1e-6)
 
 
@@ -147,7 +159,7 @@ def test_energy_is_that_of_the_embeddings():
     )
     psi = naive.residual_network(batch.goal, STATE.critic["g_encoder"])
     expected = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
-    energy = AGENT.energy(STATE, batch.observation, batch.action, batch.goal)
+    energy = jax.jit(AGENT.energy)(STATE, batch.observation, batch.action, batch.goal)
     np.testing.assert_allclose(energy, expected, atol=1e-4)
 
 
@@ -157,11 +169,12 @@ def test_goals_are_normalised_like_the_observation_that_they_compare_with():
     scale, shift = jnp.array([1.0, 5.0, 0.3, 9.0, 2.0]), jnp.array([0.0, 1.0, 2.0, 3.0, 4.0])
     raw = jax.random.normal(jax.random.key(0), (4000, 5))
     state = jax.jit(agent.init)(jax.random.key(3))
+    act = jax.jit(agent.act)
     plain, scaled = agent.observe(state, raw), agent.observe(state, raw * scale + shift)
     batch, index = batch_of(), jnp.array(SIZES["goal_index"])
     np.testing.assert_allclose(
-        agent.act(plain, batch.observation, batch.goal, None),
-        agent.act(
+        act(plain, batch.observation, batch.goal, None),
+        act(
             scaled,
             batch.observation * scale + shift,
             batch.goal * scale[index] + shift[index],
@@ -176,7 +189,7 @@ def test_the_published_form_ignores_the_moments():
 
 
 def test_the_temperature_settles_the_entropy_at_its_target():
-    agent = small_agent(temperature_learning_rate=1e-2, learning_rate=1e-3)
+    agent = small_agent(depth=4, temperature_learning_rate=1e-2, learning_rate=1e-3)
     assert agent.target_entropy == -1.5
 
     def run(state: AgentState) -> jax.Array:
@@ -200,19 +213,19 @@ def test_the_agent_learns_which_action_reaches_a_goal():
     )
 
     def draw(key: jax.Array) -> Batch:
-        keys = jax.random.split(key)
+        keys = jax.random.split(key, 3)
         observation = jax.random.uniform(keys[0], (64, 2), minval=-1.0)
         action = jax.random.uniform(keys[1], (64, 2), minval=-1.0)
         return Batch(observation, action, observation + action)
 
     def step(state: AgentState, key: jax.Array) -> tuple[AgentState, jax.Array]:
-        state, metrics = agent.update(state, draw(key), jax.random.fold_in(key, 1))
+        state, metrics = agent.update(state, draw(key), jax.random.split(key, 3)[2])
         return state, metrics["categorical_accuracy"]
 
-    keys = jax.random.split(jax.random.key(1), 1500)
+    keys = jax.random.split(jax.random.key(1), 1000)
     start = jax.jit(agent.init)(jax.random.key(0))
     state, accuracy = jax.jit(lambda state: jax.lax.scan(step, state, keys))(start)
-    assert float(jnp.mean(accuracy[-100:])) > 0.5
+    assert float(jnp.mean(accuracy[-100:])) > 0.9
     batch = draw(jax.random.key(9))
     action = agent.act(state, batch.observation, batch.goal, None)
-    assert float(jnp.mean(jnp.abs(action - batch.action))) < 0.25
+    assert float(jnp.mean(jnp.abs(action - batch.action))) < 0.1

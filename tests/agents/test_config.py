@@ -1,6 +1,6 @@
 """Settings that are refused, word for word, and what the module does not import."""
 
-import dataclasses
+import copy
 import subprocess
 import sys
 
@@ -28,10 +28,17 @@ REFUSED = [
 ]
 
 
+def refuse_or_accept(name: str, value: object) -> None:
+    """Past the tests' type checker, which would refuse some of the values by itself."""
+    config = copy.copy(CrlConfig())
+    object.__setattr__(config, name, value)
+    config.__post_init__()
+
+
 @pytest.mark.parametrize(("name", "value", "expected"), REFUSED)
 def test_a_setting_out_of_range_is_refused(name: str, value: object, expected: str):
     with pytest.raises(ConfigError) as error:
-        dataclasses.replace(CrlConfig(), **{name: value})
+        refuse_or_accept(name, value)
     assert str(error.value) == (
         f"Agent setting {name} is {value!r}. Expected {expected}. Change {name}."
     )

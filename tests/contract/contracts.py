@@ -1,6 +1,9 @@
 """A contract with every kind of field, and a model that it fits."""
 
+from dataclasses import replace
+
 import mujoco
+
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, Healthy, SuccessGroup
 
 XML = """
@@ -37,49 +40,61 @@ def make_model() -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_string(XML)
 
 
+ACTION_MAP = ActionMap(
+    actuators=("turn", "push", "pull"),
+    modes=("joint_position_delta", "torque", "joint_position"),
+    scale=(0.1, 2.0, 1.0),
+    offset=(9.0, 0.5, 0.0),
+    low=(-1.0, -2.0, -1.0),
+    high=(1.0, 2.0, 1.0),
+)
+
+
+CONTRACT = Contract(
+    name="demo",
+    robot="box",
+    control_dt=0.1,
+    observation=(
+        Field(source="sensor", name="tip_in_world", components=(2, 0), unit="m", scale=2.0),
+        Field(source="qpos", name="hinge", unit="rad", transform="cos"),
+        Field(source="qpos", name="hinge", unit="rad", transform="sin", scale=3.0),
+        Field(source="previous_action", name="push", unit="1"),
+        Field(source="qvel", name="root", components=(3, 5), unit="rad/s", scale=0.1),
+        Field(source="qpos", name="root", components=(0, 1), unit="m", frame="world"),
+        Field(source="qpos", name="slide", unit="m"),
+    ),
+    goal=(
+        GoalField(
+            label="z",
+            source="sensor",
+            name="tip_in_world",
+            component=2,
+            unit="m",
+            low=0.0,
+            high=2.0,
+        ),
+        GoalField(label="x", source="qpos", name="root", unit="m", low=-1.0, high=1.0),
+        GoalField(label="y", source="qpos", name="root", component=1, unit="m", low=-1.0, high=1.0),
+    ),
+    success=(
+        SuccessGroup(labels=("x", "y"), radius=0.5),
+        SuccessGroup(labels=("z",), radius=0.1),
+    ),
+    action=ACTION_MAP,
+    healthy=(
+        Healthy(
+            field=Field(source="qpos", name="root", components=(2,), unit="m"), low=0.2, high=2.0
+        ),
+        Healthy(
+            field=Field(source="qpos", name="hinge", unit="rad", transform="cos"), low=0.0, high=1.0
+        ),
+    ),
+)
+
+
 def make_action_map(**changes) -> ActionMap:
-    settings = dict(
-        actuators=("turn", "push", "pull"),
-        modes=("joint_position_delta", "torque", "joint_position"),
-        scale=(0.1, 2.0, 1.0),
-        offset=(9.0, 0.5, 0.0),
-        low=(-1.0, -2.0, -1.0),
-        high=(1.0, 2.0, 1.0),
-    )
-    return ActionMap(**(settings | changes))
+    return replace(ACTION_MAP, **changes)
 
 
 def make_contract(**changes) -> Contract:
-    settings = dict(
-        name="demo",
-        robot="box",
-        control_dt=0.1,
-        observation=(
-            Field(source="sensor", name="tip_in_world", components=(2, 0), unit="m", scale=2.0),
-            Field(source="qpos", name="hinge", unit="rad", transform="cos"),
-            Field(source="qpos", name="hinge", unit="rad", transform="sin", scale=3.0),
-            Field(source="previous_action", name="push", unit="1"),
-            Field(source="qvel", name="root", components=(3, 5), unit="rad/s", scale=0.1),
-            Field(source="qpos", name="root", components=(0, 1), unit="m", frame="world"),
-            Field(source="qpos", name="slide", unit="m"),
-        ),
-        goal=(
-            GoalField(label="z", source="sensor", name="tip_in_world", component=2, unit="m",
-                      low=0.0, high=2.0),
-            GoalField(label="x", source="qpos", name="root", unit="m", low=-1.0, high=1.0),
-            GoalField(label="y", source="qpos", name="root", component=1, unit="m",
-                      low=-1.0, high=1.0),
-        ),
-        success=(
-            SuccessGroup(labels=("x", "y"), radius=0.5),
-            SuccessGroup(labels=("z",), radius=0.1),
-        ),
-        action=make_action_map(),
-        healthy=(
-            Healthy(field=Field(source="qpos", name="root", components=(2,), unit="m"),
-                    low=0.2, high=2.0),
-            Healthy(field=Field(source="qpos", name="hinge", unit="rad", transform="cos"),
-                    low=0.0, high=1.0),
-        ),
-    )  # fmt: skip
-    return Contract(**(settings | changes))
+    return replace(CONTRACT, **changes)

@@ -1,9 +1,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from robot_gcrl.contract.actuate import actuate, initial_ctrl
 from robot_gcrl.contract.observe import make_layout
-
 from tests.contract.contracts import make_action_map, make_contract, make_model
 
 MAP = make_action_map()

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+
 from robot_gcrl.contract import Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.errors import ContractError
-
 from tests.contract.contracts import make_action_map, make_contract
 
 
@@ -146,8 +146,7 @@ def test_errors(build, message):
     [
         (
             "Field(source='position', name='a', unit='m')",
-            "Field 'a' has source 'position'. Expected one of qpos, qvel, sensor, "
-            "previous_action.",
+            "Field 'a' has source 'position'. Expected one of qpos, qvel, sensor, previous_action.",
         ),
         (
             "Field(source='qpos', name='a', unit='m', transform='tan')",
@@ -163,6 +162,8 @@ def test_errors(build, message):
 )
 def test_errors_of_what_types_forbid(expression, message):
     # in a process of its own: here the tests' type checker would speak first
-    code = f"from robot_gcrl.contract import *\ntry:\n {expression}\nexcept Exception as e: print(e)"
+    code = (
+        f"from robot_gcrl.contract import *\ntry:\n {expression}\nexcept Exception as e: print(e)"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == f"{message}\n"

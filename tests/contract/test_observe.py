@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+
 from robot_gcrl.contract import Field
 from robot_gcrl.contract.observe import (
     Report,
@@ -15,7 +16,6 @@ from robot_gcrl.contract.observe import (
     read_inputs,
 )
 from robot_gcrl.errors import ContractError
-
 from tests.contract.contracts import make_action_map, make_contract, make_model
 
 CONTRACT, MODEL = make_contract(), make_model()

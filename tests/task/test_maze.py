@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from robot_gcrl.errors import TaskError
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL, Maze, load_maze
@@ -24,7 +25,7 @@ SHAPES = {
 
 def naive_path_lengths(maze):
     """Relaxation until nothing changes, on the whole grid."""
-    length = {cell: np.inf for cell in maze.free_cells}
+    length = dict.fromkeys(maze.free_cells, np.inf)
     length[maze.start_cell] = 0
     for _ in length:
         for (r, c), (r2, c2) in ((a, b) for a in length for b in length):
@@ -63,7 +64,7 @@ def test_layouts_have_the_published_shapes(name):
 
 @pytest.mark.parametrize("name", ["u4", "big"])
 def test_path_lengths_equal_a_naive_second_version(name):
-    # seen to fail with one of the four neighbors left out
+    # seen to fail with a diagonal neighbor added
     maze = LAYOUTS[name]
     assert list(maze.path_lengths) == naive_path_lengths(maze)
     assert all(a <= b for a, b in pairwise(maze.path_lengths))
@@ -124,8 +125,8 @@ CLOSE = "Change the grid."
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ((), f"Maze 'm' is empty. Expected rows of # (wall), S (start), G (goal cell) and . (free). "
-             f"{CLOSE}"),
+        ((), "Maze 'm' is empty. Expected rows of # (wall), S (start), G (goal cell) and . "
+             f"(free). {CLOSE}"),
         (("####", "#SG", "####"),
          f"Maze 'm' has 3 cells in row 2 and 4 in row 1. Expected rows of one length. {CLOSE}"),
         (("#####", "#S G#", "#####"),

@@ -1,11 +1,14 @@
+import jax
 import numpy as np
 import pytest
+
+from robot_gcrl.contract.observe import Report
 from robot_gcrl.errors import TaskError, UnknownNameError
 from robot_gcrl.task import registry
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.registry import load_task, task_names
 
-OWN = '''
+OWN = """
 from dataclasses import replace
 from robot_gcrl.task.registry import load_task
 
@@ -13,7 +16,7 @@ def near():
     return replace(load_task("reacher"), episode_length=7)
 
 TASKS = {"near": near}
-'''
+"""
 
 
 def test_names():
@@ -44,7 +47,8 @@ def test_a_maze_in_a_file_of_ones_own(tmp_path):
     assert task.name == "ant_maze_hall"
     assert task.episode_length == 300
     assert task.regions.names == ("(0, 12) 3 cells",)
-    goal = task.eval.goal(np.zeros(2, np.uint32), None)  # type: ignore[arg-type]
+    empty = np.zeros(0, np.float32)
+    goal = task.eval.goal(jax.random.key(0), Report(empty, empty, empty))
     np.testing.assert_array_equal(np.asarray(goal), [0.0, 12.0])
 
 

@@ -1,11 +1,12 @@
 import jax
 import numpy as np
+from scipy import stats
+
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.task.goals import box_goals, disk_goals, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.regions import cell_regions, distance_regions
 from robot_gcrl.task.starts import floating_starts, jittered_starts, planar_starts
-from scipy import stats
 
 NUM = 4000
 REPORT = Report(np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(0, np.float32))
@@ -72,7 +73,7 @@ POSE = (9.0, 9.0, 0.6, 1.0, 0.0, 0.0, 0.0, 0.2, -0.2)
 
 
 def test_floating_starts_turn_about_the_vertical():
-    # seen to fail with the angle in place of half of it
+    # seen to fail with headings up to half a turn
     qpos, qvel = starts_of(
         floating_starts(
             POSE, np.array([[1.0, 2.0]]), jitter=0.5, joints=0.1, velocity=0.4, any_heading=True

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.train.config import TrainConfig, override
@@ -53,20 +54,20 @@ class FakeState(NamedTuple):
 
 def make_state(iteration: int, *, rows: int = 50) -> FakeState:
     """The state after `iteration` updates: a function of it alone."""
-    key = jax.random.fold_in(jax.random.key(7), iteration)
-    draw = jax.random.normal(key, (rows, 16, 10))
-    return FakeState(
-        agent={"params": {"w": draw[0], "b": draw[0, 0]}, "count": jnp.int32(iteration)},
-        replay={"observation": draw, "episode": jnp.arange(rows, dtype=jnp.int32) - 2**30},
+    draw = np.random.default_rng(iteration).random((rows, 16, 10), np.float32) - 0.5
+    state = FakeState(
+        agent={"params": {"w": draw[0], "b": draw[0, 0]}, "count": np.int32(iteration)},
+        replay={"observation": draw, "episode": np.arange(rows, dtype=np.int32) - 2**30},
         env={
-            "act": jnp.zeros((16, 0)),  # no activations: an array without elements
+            "act": np.zeros((16, 0), np.float32),  # no activations: an array without elements
             "fields": {},
             "ended": draw[0, :, 0] > 0,
-            "special": jnp.array([jnp.nan, jnp.inf, -0.0, 1e-45], jnp.float32),
+            "special": np.array([np.nan, np.inf, -0.0, 1e-45], np.float32),
         },
-        key=jax.random.key_data(key),
-        iteration=jnp.int32(iteration),
+        key=np.array([0, 2**32 - 1 - iteration], np.uint32),
+        iteration=np.int32(iteration),
     )
+    return jax.tree.map(jnp.asarray, state)
 
 
 def info(iteration: int, **more: float) -> dict[str, float]:

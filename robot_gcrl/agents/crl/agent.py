@@ -167,8 +167,8 @@ class Agent:
             "entropy": entropy,
             "temperature": jnp.exp(state.log_temperature),
             "action_saturation": saturation,
-            "critic_gradient_norm": optax.global_norm(critic_gradient),
-            "actor_gradient_norm": optax.global_norm(actor_gradient),
+            "critic_gradient_norm": _norm(critic_gradient),
+            "actor_gradient_norm": _norm(actor_gradient),
         }
         state = self._apply(state, critic_gradient, actor_gradient, temperature_gradient)
         return state, metrics
@@ -247,6 +247,10 @@ class Agent:
     @functools.cached_property
     def _temperature_optimizer(self) -> optax.GradientTransformation:
         return optax.adam(self.config.temperature_learning_rate)
+
+
+def _norm(tree: Params) -> Float[Array, ""]:
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
 
 
 def make_agent(

@@ -78,7 +78,9 @@ class CrlConfig:
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")
         if not math.isfinite(self.initial_log_temperature):
-            raise _refuse("initial_log_temperature", self.initial_log_temperature, "a finite number")
+            raise _refuse(
+                "initial_log_temperature", self.initial_log_temperature, "a finite number"
+            )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
         for name, choices in (("head_init", HeadInit), ("block_init", BlockInit), ("loss", Loss)):

@@ -1,0 +1,137 @@
+"""The compiled program: exact resume, the same bits with and without overlap, no copy of the ring."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.train.checkpoint import RunFolder
+from robot_gcrl.train.loop import (
+    TrainState,
+    gradient_steps,
+    make_program,
+    mean_metrics,
+    update_counts,
+)
+from tests.physics.models import box_task
+from tests.train.samples import make_config, same_bits
+
+AGENT = CrlConfig(width=16, embedding_size=8, batch_size=16, normalize_observations=True)
+
+
+def _task():
+    # A drop of up to 1 m ends at up to 4.4 m/s: about half of the episodes terminate.
+    return box_task(episode_length=30, highest=3.0)
+
+
+def _config(tmp_path, **values):
+    return make_config(
+        tmp_path / "run",
+        num_envs=8,
+        rollout=40,
+        prefill=5,
+        replay_capacity=60,
+        control_steps_per_update=9.0,
+        goal_switch_probability=0.05,
+        **{"agent": AGENT} | values,
+    )
+
+
+def _iterate(program, state, config, iterations):
+    for i in iterations:
+        state, sums = program.iterate(state, update_counts(config, i))
+    return jax.device_get(state), jax.device_get(sums)
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    config = _config(tmp_path_factory.mktemp("native"))
+    program = make_program(_task(), config)
+    return config, program, *_iterate(program, program.init(3), config, range(4))
+
+
+def _resume(config, iterations_before=2):
+    """Two iterations, saved; restored into another program; two iterations more."""
+    task = _task()
+    program = make_program(task, config)
+    state, _ = _iterate(program, program.init(3), config, range(iterations_before))
+    assert gradient_steps(config, 2) >= 50
+    assert gradient_steps(config, 4) - gradient_steps(config, 2) >= 50
+    with RunFolder.create(config.run, config, task.contract.sha256) as folder:
+        folder.save_last(state, {"iteration": 2, "control_steps": 640, "seconds": 1.0})
+    again = make_program(task, config)
+    restored, info = RunFolder.open(config.run).restore_last(again.init(99))
+    assert info.iteration == iterations_before
+    return _iterate(again, restored, config, range(iterations_before, 4))[0]
+
+
+def _differing(a: TrainState, b: TrainState) -> list[str]:
+    pairs = zip(
+        jax.tree_util.tree_leaves_with_path(a), jax.tree_util.tree_leaves_with_path(b), strict=True
+    )
+    return [jax.tree_util.keystr(path) for (path, x), (_, y) in pairs if x.tobytes() != y.tobytes()]
+
+
+# Seen to fail: with qacc_warmstart left out of the native engine's rows, and with `iteration` not
+# folded into the key.
+def test_resume_is_exact_on_native(native, tmp_path):
+    config, _, straight, _ = native
+    resumed = _resume(_config(tmp_path))
+    assert _differing(straight, resumed) == []
+    assert same_bits(straight, resumed)
+
+
+def test_the_resumed_run_had_everything_in_it(native):
+    _, _, state, sums = native
+    assert (state.replay.episode < 0).any(), "no episode terminated"
+    assert state.replay.inserted > 2 * state.replay.episode.shape[0], "the ring did not wrap"
+    assert 0 < sums["episodes/terminated"] < sums["episodes/count"]
+
+
+def test_resume_is_exact_on_mjx(tmp_path):
+    config = _config(tmp_path / "a", engine="mjx")
+    program = make_program(_task(), config)
+    straight, sums = _iterate(program, program.init(3), config, range(4))
+    assert sums["episodes/terminated"] > 0
+    resumed = _resume(_config(tmp_path / "b", engine="mjx"))
+    assert _differing(straight, resumed) == []
+
+
+# Seen to fail: with the updates of a step reading a replay that `wait` had already written to.
+def test_overlap_changes_no_bit(native, tmp_path):
+    _, _, overlapped, _ = native
+    config = _config(tmp_path, overlap=False)
+    program = make_program(_task(), config)
+    serial, _ = _iterate(program, program.init(3), config, range(4))
+    assert _differing(overlapped, serial) == []
+
+
+# Seen to fail: with the row stored after the updates of its step, XLA copied the ring twice a step.
+def test_the_ring_is_written_in_place(tmp_path):
+    config = _config(tmp_path, replay_capacity=200_000)
+    program = make_program(_task(), config)
+    state = jax.eval_shape(program.init, 0)
+    counts = jax.ShapeDtypeStruct((config.rollout,), np.int32)
+    used = program.iterate.lower(state, counts).compile().memory_analysis()
+    ring = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.replay))
+    assert used.alias_size_in_bytes > ring
+    assert used.temp_size_in_bytes < 0.1 * ring
+
+
+@pytest.mark.parametrize("ratio", [7.0, 9.0, 40.0, 333.25])
+def test_update_counts_are_differences_of_floors(tmp_path, ratio):
+    config = dataclasses.replace(_config(tmp_path), control_steps_per_update=ratio)
+    counts = np.concatenate([update_counts(config, i) for i in range(50)])
+    assert (counts[: config.prefill] == 0).all()
+    done = np.cumsum(counts)
+    steps = np.maximum(np.arange(1, len(counts) + 1) - config.prefill, 0)
+    np.testing.assert_array_equal(done, np.floor(steps * config.num_envs / ratio))
+    assert done[-1] == gradient_steps(config, 50)
+    assert counts.max() - counts[config.prefill :].min() <= 1
+
+
+def test_a_mean_over_nothing_is_left_out():
+    sums = {"learner/count": 0.0, "learner/entropy": 0.0, "episodes/count": 2.0, "episodes/x": 3.0}
+    assert mean_metrics(sums) == {"x": 1.5}
