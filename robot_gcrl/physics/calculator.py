@@ -6,12 +6,14 @@ computed before can be seen in a result.
 
 from collections.abc import Callable
 
+import jax
 import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from robot_gcrl.physics.model_check import acceleration_sensors, derives_constants
 
+Argument = jax.Array | np.ndarray  # what a callback is given is one or the other
 Outcome = tuple[np.ndarray, np.ndarray]  # rows after the step [N, R + ns] float32, diverged [N]
 
 _VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
@@ -20,6 +22,9 @@ _BAD_STATE = (
     mujoco.mjtWarning.mjWARN_BADQVEL.value,
     mujoco.mjtWarning.mjWARN_BADQACC.value,
 )
+# A world that diverges is reset by MuJoCo, which leaves its counter at 1. Nor is it 0: MuJoCo would
+# print a line for each.
+_UNTOUCHED = 2
 
 
 class Calculator:
@@ -54,12 +59,12 @@ class Calculator:
         # The row of a world begins with time, qpos, qvel, act, qacc_warmstart, ctrl.
         self._width = 1 + model.nq + model.nv + model.na + model.nv
 
-    def run(self, *arguments: np.ndarray) -> Outcome:
+    def run(self, *arguments: Argument) -> Outcome:
         """`compute` of what was given to `load`, which see."""
         return self.compute(*self.load(*arguments))
 
     def load(
-        self, rows: np.ndarray, mask: np.ndarray, *fields: np.ndarray
+        self, rows: Argument, mask: Argument, *fields: Argument
     ) -> tuple[np.ndarray, np.ndarray]:
         """Copies rows [N, R + nu] and model fields into the Batch.
 
@@ -67,7 +72,7 @@ class Calculator:
           A copy of the mask of resets [N]; the worlds [N] with impossible model fields.
         """
         rows = np.asarray(rows)
-        self._batch.state[:, : rows.shape[1]] = rows
+        self._batch.state[:, :14] = rows[:, :14]; self._batch.state[:, 20:22] = rows[:, 20:22]
         changed = np.zeros(len(rows), bool)
         for kept, given in zip(self._fields, map(np.asarray, fields), strict=True):
             new = (kept != given).reshape(len(rows), -1).any(-1)
@@ -81,7 +86,7 @@ class Calculator:
     def compute(self, resets: np.ndarray, failed: np.ndarray) -> Outcome:
         """Steps all worlds, but only brings those of the mask `resets` [N] up to date."""
         batch = self._batch
-        counts = batch.warning[:, _BAD_STATE, 1].copy()
+        batch.warning[:, _BAD_STATE, 1] = _UNTOUCHED
         _note_failures(failed, batch.step, ~resets, self._substeps, _VELOCITY_STAGE)
         if resets.any():
             _note_failures(failed, batch.forward, resets, _VELOCITY_STAGE)
@@ -92,7 +97,7 @@ class Calculator:
             rows[:, width:] = self._sensordata
         # In a world that is reset these would be another world's.
         rows[:, width:][:, self._late] = 0.0
-        diverged = failed | (batch.warning[:, _BAD_STATE, 1] != counts).any(-1)
+        diverged = failed | (batch.warning[:, _BAD_STATE, 1] != _UNTOUCHED).any(-1)
         return rows, diverged | ~np.isfinite(rows).all(-1)
 
 

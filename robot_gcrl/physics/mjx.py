@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import mujoco
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from robot_gcrl.errors import EngineError
 from robot_gcrl.physics.engine import Starts, State, Ticket
@@ -130,7 +130,7 @@ class MjxEngine:
     def _step_world(self, world: _World, fields: Mapping[str, Array], ctrl: Array) -> _World:
         model = self._varied(fields)
 
-        def substep(_: int, world: _World) -> _World:
+        def substep(_: Int[Array, ""], world: _World) -> _World:
             data = mjx.step(model, self._data(world).replace(ctrl=ctrl))
             return _World(data.qpos, data.qvel, data.act, data.qacc_warmstart, data.time)
 

@@ -19,7 +19,7 @@ from jax.experimental import io_callback
 from jaxtyping import Array, Bool, Float
 
 from robot_gcrl.errors import EngineError
-from robot_gcrl.physics.calculator import Calculator, Outcome
+from robot_gcrl.physics.calculator import Argument, Calculator, Outcome
 from robot_gcrl.physics.engine import Starts, State, Ticket
 from robot_gcrl.physics.model_check import check_field, check_field_shape, check_model
 from robot_gcrl.physics.reset import blank_state, put_at_starts
@@ -29,7 +29,7 @@ class NativeEngine:
     """N worlds on a pool of threads.
 
     A world that diverges keeps the numbers that it had before the step, and `State.diverged` says
-    so. MuJoCo's own message about it goes to the console once, never to a file.
+    so; MuJoCo's own message about it is not printed.
     """
 
     name = "native"
@@ -123,7 +123,7 @@ class NativeEngine:
         outcome = io_callback(self._end, self._outcome_shape(), ticket.token, after, ordered=True)
         return self._collect(ticket.state, ticket.state, *outcome)
 
-    def _begin(self, calculator: Calculator, *arguments: np.ndarray) -> np.ndarray:
+    def _begin(self, calculator: Calculator, *arguments: Argument) -> np.ndarray:
         if self._under_way is not None:
             # A program was interrupted between start and wait: its result belongs to nobody.
             self._under_way.exception()
@@ -133,7 +133,7 @@ class NativeEngine:
         self._under_way = self._worker.submit(calculator.compute, *loaded)
         return np.zeros((), np.int32)
 
-    def _end(self, token: np.ndarray, after: np.ndarray) -> Outcome:
+    def _end(self, token: Argument, after: Argument) -> Outcome:
         del token, after
         under_way, self._under_way = self._under_way, None
         if under_way is None:

@@ -111,7 +111,7 @@ class Maze:
         # 16:9 pictures; the tilt needs some room
         distance = 0.56 * max(height, width * 9 / 16) / np.tan(np.radians(fovy / 2)) + WALL_HEIGHT
         return Camera(
-            position=(x + 0.42 * distance, y, 0.95 * distance),
+            position=(x + 0.3 * distance, y, 0.97 * distance),
             target=(x + 0.3, y, 0.0),
             up=(-1.0, 0.0, 0.0),
             fovy=fovy,

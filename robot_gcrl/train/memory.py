@@ -46,7 +46,7 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
     ):
         # Each layer: Dense with bias, LayerNorm with scale and bias
         layers = (inputs + 3) * agent.width + depth * (agent.width + 3) * agent.width
-        head = (agent.width + 1) * outputs
+        head = (agent.width + 1) * outputs + 2 * agent.width * agent.final_norm
         activations = agent.batch_size * agent.width * (_KEPT * depth // 4 + _INSIDE)
         networks += (layers + head) * _COPIES + activations
     logits = agent.batch_size**2

@@ -1,9 +1,13 @@
+import threading
+
 import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
 
+from robot_gcrl.errors import EngineError
+from robot_gcrl.physics.calculator import Calculator
 from robot_gcrl.physics.engine import Starts, State
 from robot_gcrl.physics.native import NativeEngine
 from tests.physics.models import arm_model, box_model
@@ -12,11 +16,18 @@ N, SUBSTEPS = 6, 4
 NOBODY = jnp.zeros(N, bool)
 
 
+def hasty_box():
+    """A solver that stops early, so that where it starts can be seen in the result."""
+    model = box_model()
+    model.opt.iterations = 1
+    return model
+
+
 class Driver:
     """One compiled program for each way to step the box."""
 
     def __init__(self, **options):
-        self.engine = NativeEngine(box_model(), num_worlds=N, substeps=SUBSTEPS, **options)
+        self.engine = NativeEngine(hasty_box(), num_worlds=N, substeps=SUBSTEPS, **options)
         self.step = jax.jit(self.engine.step)
         self.overlapped = jax.jit(self._overlapped)
         self.init = jax.jit(lambda qpos, qvel: self.engine.init(qpos, qvel, {}))
@@ -76,7 +87,7 @@ def test_equal_states_give_equal_futures_whatever_was_computed_before(driver):
 
 # Seen to fail: stage NONE instead of VEL; reset worlds stepped too; warm start not put back to 0.
 def test_it_is_c_mujoco_with_a_state_rounded_to_float32(driver):
-    model = box_model()
+    model = hasty_box()
     qpos, qvel = map(np.asarray, drop(jax.random.key(1)))
     state = driver.init(qpos, qvel)
     worlds = [mujoco.MjData(model) for _ in range(N)]
@@ -106,7 +117,7 @@ def test_it_is_c_mujoco_with_a_state_rounded_to_float32(driver):
 
 # Seen to fail: sensordata of the step itself (stage NONE), one substep late.
 def test_what_is_measured_is_of_one_instant(driver):
-    model = box_model()
+    model = hasty_box()
     state = driver.tumbling()
     data = mujoco.MjData(model)
     for i in range(N):
@@ -129,7 +140,7 @@ def test_overlap_changes_no_bit(driver):
 # Seen to fail: diverged worlds that keep what MuJoCo reset them to; warnings that are not compared.
 @pytest.mark.parametrize("bad", [np.nan, 1e12])
 def test_a_world_that_diverges_keeps_its_numbers_and_harms_no_other(
-    driver, bad, tmp_path, monkeypatch
+    driver, bad, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.chdir(tmp_path)
     state = driver.tumbling()
@@ -146,17 +157,12 @@ def test_a_world_that_diverges_keeps_its_numbers_and_harms_no_other(
         result, ctrl, Starts(jnp.asarray(~others), *drop(jax.random.key(3)), {})
     )
     assert not np.asarray(again.diverged).any()
+    # the same world, once more: MuJoCo leaves its counters as after the first time
+    assert driver.step(wrong, ctrl, nobody(state)).diverged[1]
     assert not list(tmp_path.iterdir())  # no MUJOCO_LOG.TXT
+    assert "unstable" not in capfd.readouterr().err
 
 
-def test_forces_beyond_all_bounds_make_a_world_diverge_and_leave_finite_numbers(driver):
-    state = driver.tumbling()
-    result = driver.step(state, jnp.full((N, 2), 1e30).at[1:].set(0.0), nobody(state))
-    np.testing.assert_array_equal(result.diverged, np.arange(N) == 0)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result))
-
-
-# Seen to fail: `_begin` that does not wait for the abandoned step.
 def test_an_abandoned_step_is_forgotten(driver):
     state = driver.tumbling()
     ctrl = controls(1, seed=8)[0]
@@ -165,10 +171,35 @@ def test_an_abandoned_step_is_forgotten(driver):
     assert_same_bits(expected, driver.overlapped(state, ctrl, nobody(state)))
 
 
+class SlowCalculator(Calculator):
+    """Tells in which order, and by which thread, it is used."""
+
+    def __init__(self):
+        self.log = []
+
+    def load(self, *arguments):
+        self.log.append(("load", threading.get_ident()))
+        return arguments
+
+    def compute(self, *loaded):
+        threading.Event().wait(0.2)
+        self.log.append(("compute", None))
+        return loaded
+
+
+# Seen to fail: `_begin` that does not wait for an abandoned step; a worker that loads for itself.
+def test_rows_are_loaded_by_the_callback_and_never_during_a_step(driver):
+    calculator = SlowCalculator()
+    for _ in range(2):
+        driver.engine._begin(calculator)
+    driver.engine._end(np.zeros(()), np.zeros(()))
+    here = ("load", threading.get_ident())
+    assert calculator.log == [here, ("compute", None)] * 2
+
+
 def test_waiting_for_nothing_is_an_error(driver):
-    # JAX reports what a callback raised in an error of its own.
-    with pytest.raises(Exception, match="waited for with no step under way") as caught:
-        jax.block_until_ready(driver.engine._end(np.int32(0), np.float32(0.0)))
+    with pytest.raises(EngineError) as caught:
+        driver.engine._end(np.zeros(()), np.zeros(()))
     assert str(caught.value) == (
         "Engine 'native' was waited for with no step under way. Expected one call of wait after "
         "each start. Use Engine.step where nothing runs in between."

@@ -26,11 +26,11 @@ def fill(capacity: int, lengths: list[list[int]], steps: int) -> Replay:
     return replay
 
 
-def episodes(cycle: list[int], steps: int) -> list[int]:
+def episodes(cycle: list[int], steps: int) -> list[np.int32]:
     """The episode column of one world."""
-    column: list[int] = []
+    column: list[np.int32] = []
     while len(column) < steps:
-        number = (int(column[-1]) & 0x7FFFFFFF) + 1 if column else 0
+        number = (int(column[-1] & 0x7FFFFFFF)) + 1 if column else 0
         rows = [np.int32(number)] * cycle[number % len(cycle)]
         if number % 2:
             rows[-1] = rows[-1] | SIGN_BIT

@@ -64,8 +64,8 @@ def make_state(iteration: int, *, rows: int = 50) -> FakeState:
             "ended": draw[0, :, 0] > 0,
             "special": np.array([np.nan, np.inf, -0.0, 1e-45], np.float32),
         },
-        key=np.array([0, 2**32 - 1 - iteration], np.uint32),
-        iteration=np.int32(iteration),
+        key=jnp.array([0, 2**32 - 1 - iteration], jnp.uint32),
+        iteration=jnp.int32(iteration),
     )
     return jax.tree.map(jnp.asarray, state)
 

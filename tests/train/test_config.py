@@ -32,7 +32,8 @@ def test_json_round_trip_keeps_every_value_and_type() -> None:
 
 def test_every_setting_is_explained_in_one_sentence() -> None:
     source = Path(sys.modules[TrainConfig.__module__].__file__ or "").read_text()
-    (body,) = [n.body for n in ast.parse(source).body if getattr(n, "name", "") == "TrainConfig"]
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    (body,) = [node.body for node in classes if node.name == "TrainConfig"]
     fields = {f.name for f in dataclasses.fields(TrainConfig)}
     explained = {}
     for here, after in itertools.pairwise(body):
