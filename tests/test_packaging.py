@@ -56,7 +56,7 @@ def test_a_wheel_made_from_the_sdist_holds_the_rooms_of_content(wheel: Path) -> 
 
 
 def test_the_installed_wheel_lists_its_tasks(wheel: Path, tmp_path: Path) -> None:
-    # Seen to fail: with `room` looking only beside the package, "The folder 'assets' is missing"
+    # Seen to fail: with `room` looking beside the package alone, "The folder 'tasks' is missing"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     # Isolated from the checkout, with this environment's dependencies behind the wheel's content

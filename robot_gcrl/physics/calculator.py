@@ -72,7 +72,7 @@ class Calculator:
           A copy of the mask of resets [N]; the worlds [N] with impossible model fields.
         """
         rows = np.asarray(rows)
-        self._batch.state[:, :14] = rows[:, :14]; self._batch.state[:, 20:22] = rows[:, 20:22]
+        self._batch.state[:, : rows.shape[1]] = rows
         changed = np.zeros(len(rows), bool)
         for kept, given in zip(self._fields, map(np.asarray, fields), strict=True):
             new = (kept != given).reshape(len(rows), -1).any(-1)

@@ -17,7 +17,6 @@ from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
 
 # Whose settings `robot-gcrl train --help` shows where no task is given
 _EXAMPLE_TASK = "arm_reach"
-_HELP = frozenset({"-h", "--help"})
 _PROGRAM = "robot-gcrl train"
 _DESCRIPTION = (
     "Trains a policy; shows progress and writes checkpoints. --task NAME or FILE.py:NAME begins a "
@@ -53,11 +52,10 @@ def parse_train(words: Sequence[str]) -> tuple[TrainConfig, bool]:
     choice, rest = tyro.cli(
         Choice,
         prog=_PROGRAM,
-        args=[word for word in words if word not in _HELP],
+        args=list(words),
         return_unknown_args=True,
-        add_help=False,
+        add_help=False,  # --help is for the second stage
     )
-    rest = [*rest, *(["--help"] if _HELP & set(words) else [])]
     if choice.resume is not None:
         return _resume(choice, choice.resume, rest), True
     if choice.task is None and not rest:

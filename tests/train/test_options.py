@@ -38,7 +38,7 @@ def test_an_option_wins_over_preset_and_hints() -> None:
 
 
 def test_help_shows_the_settings_of_the_task(capsys: pytest.CaptureFixture[str]) -> None:
-    # Seen to fail: with --help left to the first stage
+    # Seen to fail: without add_help=False in the first stage
     with pytest.raises(SystemExit) as ended:
         parse_train(["--task", "ant_maze", "--help"])
     assert ended.value.code == 0
