@@ -90,7 +90,7 @@ def arm_reach(name: str) -> Task:
         ),
         hints=Hints(
             horizon=5.0,
-            budgets=budgets(laptop=Budget(control_steps=200_000, gradient_steps=10_000)),
+            budgets=budgets(laptop=Budget(control_steps=100_000, gradient_steps=5_000)),
         ),
         summary=(
             "A seven-joint arm brings its fingertips to a point in a 0.4 m box, within "

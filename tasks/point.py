@@ -27,7 +27,7 @@ SECONDS_PER_CELL = 3.0
 CELL_JITTER = 0.9  # of goals in training and of starts anywhere [m]
 
 CAMERA = Camera(position=(15.0, 0.0, 21.0), target=(0.5, 0.0, 0.0), up=(-1.0, 0.0, 0.0))
-LAPTOP = Budget(control_steps=2_000_000, gradient_steps=33_000)
+LAPTOP = Budget(control_steps=1_500_000, gradient_steps=25_000)
 
 
 def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:
@@ -93,7 +93,7 @@ def make_point_maze(maze: Maze) -> Task:
         anywhere=planar_starts(free, jitter=CELL_JITTER),
         regions=cell_regions(maze),
         hints=Hints(
-            horizon=5.0,
+            horizon=10.0,
             goal_switch_interval=CONTROL_DT / 0.02,
             random_start_share=0.5,
             budgets=budgets(laptop=LAPTOP),

@@ -72,7 +72,7 @@ def reacher() -> Task:
         regions=distance_regions((0.1, REACH), origin=(0.0, 0.0), unit="m from the shoulder"),
         hints=Hints(
             horizon=5.0,
-            budgets=budgets(laptop=Budget(control_steps=200_000, gradient_steps=10_000)),
+            budgets=budgets(laptop=Budget(control_steps=100_000, gradient_steps=5_000)),
         ),
         summary="A two-link arm brings its tip to a point in the plane by joint torques.",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from robot_gcrl import cli
+from robot_gcrl.commands import COMMANDS, Command
 from robot_gcrl.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name in cli.COMMANDS:
+    for name in COMMANDS:
         assert any(re.match(rf"  {name} +[A-Z].*\.$", line) for line in lines), name
 
 
@@ -46,7 +47,7 @@ def test_help_is_quick_and_loads_neither_jax_nor_mujoco() -> None:
     assert not {"jax", "mujoco", "flax", "matplotlib"} & set(shown.stderr.split())
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "train"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
 def test_every_option_has_a_sentence_of_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     # Seen to fail: without the docstring under Evaluate.seed
     with pytest.raises(SystemExit) as ended:
@@ -87,7 +88,7 @@ def test_a_message_of_several_lines_becomes_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Seen to fail: with str(error) written as it is
-    def fail(words: list[str]) -> cli.Command:
+    def fail(words: list[str]) -> Command:
         raise ConfigError("first\n  second")
 
     monkeypatch.setattr(cli, "parse", fail)
@@ -96,7 +97,7 @@ def test_a_message_of_several_lines_becomes_one(
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(words: list[str]) -> cli.Command:
+    def fail(words: list[str]) -> Command:
         raise ZeroDivisionError
 
     monkeypatch.setattr(cli, "parse", fail)
@@ -105,7 +106,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(words: list[str]) -> cli.Command:
+    def interrupted(words: list[str]) -> Command:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "parse", interrupted)

@@ -129,7 +129,8 @@ class NativeEngine:
             self._under_way.exception()
         # The rows are written here, not in the thread: the arguments may alias buffers that XLA
         # uses again as soon as this function returns.
-        self._under_way = self._worker.submit(lambda: calculator.compute(*calculator.load(*arguments)))
+        loaded = calculator.load(*arguments)
+        self._under_way = self._worker.submit(calculator.compute, *loaded)
         return np.zeros((), np.int32)
 
     def _end(self, token: Argument, after: Argument) -> Outcome:

@@ -69,8 +69,7 @@ def evaluate_run(
         "episodes": episodes,
         "episode_length": task.episode_length,
         "seed": seed,
-        "policy": measure(policy_mean(agent), state),
-    }
+    } | measure(policy_mean(agent), state)
     if beside:
         result["zero"] = measure(_zero(task), state)
         result["random"] = measure(_random(task), state)
@@ -104,11 +103,9 @@ def format_table(result: dict[str, Any]) -> str:
         f"{result['checkpoint']} ({result['control_steps']:,} control steps, {minutes:.1f} min)",
         f"{'':26} {'any':>22} {'final':>22} {'time at goal':>14} {'distance':>9}",
     ]
-    for name in ("policy", "zero", "random"):
-        if name in result:
-            lines.append(_line(name, result[name]["all"]))
-            regions = result[name]["regions"] if name == "policy" else {}
-            lines += [_line(f"  {region}", row) for region, row in regions.items()]
+    lines.append(_line("policy", result))
+    lines += [_line(f"  {region}", row) for region, row in result["regions"].items()]
+    lines += [_line(name, result[name]) for name in ("zero", "random") if name in result]
     return "\n".join(lines)
 
 
@@ -127,7 +124,7 @@ def _measured(
     task: Task, evaluator: Evaluator, policy: AgentState, *, seed: int, episodes: int
 ) -> dict[str, Any]:
     outcome = evaluator.episodes(policy, key=evaluation_key(seed), episodes=episodes)
-    return {"all": summary(outcome), "regions": by_region(task, outcome)}
+    return summary(outcome) | {"regions": by_region(task, outcome)}
 
 
 def _zero(task: Task) -> Act:

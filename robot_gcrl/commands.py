@@ -1,0 +1,203 @@
+"""The commands: one frozen dataclass each, whose fields are the options and whose `run` does it.
+
+A command imports its module when it runs, so that no other command waits for it.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from tyro.conf import Positional
+
+from robot_gcrl.errors import ConfigError
+
+Engine = Literal["auto", "native", "mjx", "warp"]
+Say = Callable[[str], object]
+
+DONE, USER_ERROR = 0, 2
+
+
+@runtime_checkable
+class Command(Protocol):
+    """What a command's options can do."""
+
+    def run(self, say: Say) -> int:
+        """Does it, says the result and returns the exit code."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks:
+    """Lists the tasks."""
+
+    json: bool = False
+    """Print one JSON object instead of a table."""
+    render: Path | None = None
+    """Folder that receives a picture of every task."""
+
+    def run(self, say: Say) -> int:
+        """Prints the table."""
+        from robot_gcrl.task.table import format_rows, task_rows
+
+        rows = task_rows()
+        _show(say, format_rows(rows), {"tasks": rows}, as_json=self.json)
+        if self.render is not None:
+            from robot_gcrl.viewer.film import draw_tasks
+
+            draw_tasks(self.render)
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Tests whether a task, also one of your own, keeps the rules of a task."""
+
+    task: Positional[str]
+    """Name of the task, or FILE.py:NAME for one of your own."""
+    maze: Path | None = None
+    """Text grid of a maze that replaces the task's own (# wall, S start, G goal, . free)."""
+    engine: Engine = "auto"
+    """Physics engine that takes a step of it."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Prints what was checked."""
+        from robot_gcrl.env.conformance import conformance, format_findings
+
+        findings = conformance(self.task, maze=self.maze, engine=self.engine)
+        _show(say, format_findings(findings), findings, as_json=self.json)
+        return DONE if findings["ok"] else USER_ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Measures the success of a trained policy on whole episodes in fresh worlds."""
+
+    run_folder: Positional[Path]
+    """Run folder that `robot-gcrl train` wrote."""
+    episodes: int = 1024
+    """Episodes, each with its own start and goal."""
+    goals: Literal["train", "eval"] = "eval"
+    """Distribution of starts and goals."""
+    engine: Engine = "auto"
+    """Physics engine that steps the worlds."""
+    seed: int = 0
+    """Seed of starts and goals."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Which of the run's checkpoints is measured."""
+    beside: bool = False
+    """Measure the zero and the random policy too, on the same starts and goals."""
+    out: Path | None = None
+    """File that receives the JSON object too."""
+    video: Path | None = None
+    """File (.mp4) that receives some of the episodes as a film."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Prints the table of success."""
+        from robot_gcrl.train.assess import evaluate_run, format_table
+
+        result = evaluate_run(
+            self.run_folder,
+            episodes=self.episodes,
+            goals=self.goals,
+            engine=self.engine,
+            seed=self.seed,
+            checkpoint=self.checkpoint,
+            beside=self.beside,
+        )
+        if self.out is not None:
+            _save(self.out, result)
+        _show(say, format_table(result), result, as_json=self.json)
+        if self.video is not None:
+            from robot_gcrl.viewer.film import film_run
+
+            film_run(
+                self.run_folder,
+                self.video,
+                goals=self.goals,
+                engine=self.engine,
+                seed=self.seed,
+                checkpoint=self.checkpoint,
+            )
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Draws the curves of one or several runs; runs that differ in the seed alone make a band."""
+
+    runs: Positional[tuple[Path, ...]]
+    """Run folders that `robot-gcrl train` wrote."""
+    out: Path | None = None
+    """Picture (.png or .svg); without it, curve.png in the first run folder."""
+
+    def run(self, say: Say) -> int:
+        """Writes the picture."""
+        from robot_gcrl.train.plot import plot_runs
+
+        sys.stderr.write(f"Wrote {plot_runs(self.runs, out=self.out)}\n")
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Shows versions, devices, engines and rendering, what is missing and how to get it."""
+
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Prints the report."""
+        from robot_gcrl.doctor import examine, format_report
+
+        report = examine()
+        _show(say, format_report(report), report, as_json=self.json)
+        return DONE if report["ok"] else USER_ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Trains a policy; shows progress and writes checkpoints."""
+
+    config: Any
+    """The TrainConfig; its fields are the options."""
+    resume: bool
+    """Whether the run of `config.run` is continued."""
+
+    def run(self, say: Say) -> int:
+        """Trains."""
+        from robot_gcrl.train.train import train
+
+        train(self.config, resume=self.resume)
+        return DONE
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "tasks": Tasks,
+    "check": Check,
+    "train": Train,
+    "evaluate": Evaluate,
+    "plot": Plot,
+    "doctor": Doctor,
+}
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write {str(path)!r}: {error.strerror}. Expected a folder that exists and can "
+            "be written to. Change --out."
+        ) from error
+
+
+def _show(say: Say, table: str, content: dict[str, Any], *, as_json: bool) -> None:
+    text = json.dumps(content, allow_nan=False) if as_json else table
+    say(text.rstrip("\n") + "\n")
