@@ -52,7 +52,7 @@ def parse(words: Sequence[str]) -> Command:
         raise unknown_name("command", name, COMMANDS, see="robot-gcrl --help")
     from robot_gcrl.train.environment import prepare_environment
 
-    prepare_environment()
+    prepare_environment(shares_cores=name == "train" and "mjx" not in rest)
     if name == "train":
         from robot_gcrl.train.options import parse_train
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from robot_gcrl.train.environment import prepare_environment
 
-prepare_environment()
+prepare_environment(shares_cores=True)
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,10 @@ def measure(task_name: str, *, repetitions: int = 7, seconds: float = 2.0) -> di
         run = program if name == "overlapped" else serial
         states[name], sums = run.iterate(states[name], jnp.asarray(counts))
         jax.block_until_ready(sums)
+
+    def several(name: str, counts: np.ndarray, times: int) -> None:
+        for _ in range(times):
+            iterate(name, counts)
 
     @jax.jit
     def updates(state: TrainState, count: jax.Array) -> jax.Array:
@@ -81,7 +85,7 @@ def measure(task_name: str, *, repetitions: int = 7, seconds: float = 2.0) -> di
     samples: dict[str, list[float]] = {"physics": [], "learner": [], "overlapped": [], "serial": []}
     for _ in range(repetitions):
         samples["physics"].append(
-            timed(lambda: [iterate("overlapped", none) for _ in range(repeat)] and None) / repeat
+            timed(lambda: several("overlapped", none, repeat)) / repeat
         )
         samples["learner"].append(learner_alone(count) / count * counts.sum())
         for name in ("overlapped", "serial"):

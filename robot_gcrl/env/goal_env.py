@@ -222,7 +222,7 @@ class GoalEnv:
             terminated=terminated,
         )
         # Success is of the goal that the action pursued: measured before the goal switches.
-        success = self.success(state) & ~reset & ~physics.diverged
+        success = self.success(state) & ~physics.diverged
         steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
         state = state._replace(steps_at_goal=steps_at_goal, reached=steps_at_goal > 0)
         return state._replace(goal=self._next_goal(state, reset, key))

@@ -77,7 +77,8 @@ class MjxEngine:
             self._template = mjx.make_data(model, impl="jax")
         except NotImplementedError as error:
             raise EngineError(
-                f"Engine 'mjx' cannot run this model: {error} Use --engine native."
+                f"Engine 'mjx' cannot run this model: {str(error).rstrip('.')}. Use --engine "
+                "native."
             ) from error
         self.num_worlds = num_worlds
         self._model = model

@@ -37,6 +37,7 @@ class LiveView:
         self._total = total_control_steps
         self._stream = sys.stderr
         self._newest: dict[str, Any] = {}
+        self._first: tuple[int, float] | None = None
         self._live: Live | None = None
         self._shown = -_PLAIN_INTERVAL
 
@@ -67,6 +68,7 @@ class LiveView:
             others; rates as numbers or as {"mean", ...}.
         """
         self._newest |= {name: _mean(value) for name, value in line.items()}
+        self._first = self._first or (line["control_steps"], line["seconds"])
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
         elif "success_any" in line or time.monotonic() - self._shown >= _PLAIN_INTERVAL:
@@ -76,14 +78,18 @@ class LiveView:
             self._stream.flush()
 
     def _progress(self) -> str:
-        done = self._newest["control_steps"]
+        done, seconds = self._newest["control_steps"], self._newest["seconds"]
         text = f"{done:,} of {self._total:,} control steps ({min(done / self._total, 1.0):.0%})"
-        return f"{text}, {_span(self._newest['seconds'])}, {_span(self._left())} left"
+        left = self._left(done, seconds)
+        return f"{text}, {_span(seconds)}" + ("" if left is None else f", {_span(left)} left")
 
-    def _left(self) -> int | float:
-        """Expected time until the last control step [s]."""
-        done = max(self._newest["control_steps"], 1)
-        return self._newest["seconds"] * max(self._total - done, 0) / done
+    def _left(self, done: int, seconds: float) -> float | None:
+        """Expected time until the last control step [s]; None while there is nothing to go by."""
+        # From the first line on: what came before it is compilation, or the run before a resume
+        first_done, first_seconds = self._first or (done, seconds)
+        if done == first_done:
+            return None
+        return max(self._total - done, 0) * (seconds - first_seconds) / (done - first_done)
 
     def _values(self) -> list[tuple[str, str]]:
         """Labels and texts of what has been measured so far."""
@@ -109,7 +115,7 @@ def _mean(value: Any) -> Any:
     return value["mean"] if isinstance(value, Mapping) else value
 
 
-def _span(seconds: int | float) -> str:
+def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -36,6 +36,8 @@ def machine(physics_threads: int) -> dict[str, Any]:
         "processor": _processor(),
         "devices": [f"{device.platform} {device.device_kind}" for device in jax.local_devices()],
         "physics_threads": physics_threads or max(cores() - 1, 1),
+        # XLA's own reading of its threads: see prepare_environment
+        "learner_threads": int(os.environ.get("NPROC") or cores()),
     }
 
 

@@ -14,6 +14,7 @@ def make_train_config(
     maze: Path | str | None = None,
     preset: str | None = None,
     engine: str = "auto",
+    run: Path | str | None = None,
     **overrides: Any,
 ) -> TrainConfig:
     """The settings of a run on a named task.
@@ -23,13 +24,16 @@ def make_train_config(
       maze: a text grid, for tasks that take one.
       preset: default, paper, laptop or smoke; None is laptop on a CPU, default on an accelerator.
       engine: native, mjx, warp, or auto: native on a CPU, mjx on an accelerator.
-      overrides: fields of TrainConfig; those of its agent by dotted name, as in
+      run: folder of the run; None is a free one in runs/.
+      overrides: other fields of TrainConfig; those of its agent by dotted name, as in
         `**{"agent.depth": 8}`.
 
     Raises:
       RobotGcrlError: no such task or setting, or a value out of range.
     """
     grid = None if maze is None else Path(maze)
+    if run is not None:
+        overrides["run"] = Path(run)
     return presets.make_train_config(
         load_task(task, maze=grid),
         task_reference=task,

@@ -189,7 +189,8 @@ def test_a_ring_without_anchors_gives_rows_as_their_own_goals():
 
 
 def test_the_newest_row_is_never_an_anchor():
-    # Fails with randint up to stored_rows: the row after the newest one is the oldest.
+    # Fails with randint up to stored_rows and has_successor blind to what is stored: the row after
+    # the newest one is the oldest.
     replay = fill(6, [[100]], steps=9)
     newest = row_index(replay, jnp.array([5]))
     time = float(replay.observation[newest[0], 0, 1])

@@ -38,11 +38,9 @@ def test_plain_lines_come_seldom_and_evaluations_always(
         view.update(LEARNING | {"seconds": 41.0})  # shown
         view.update(EVALUATION)  # shown though it is soon
     assert capsys.readouterr().err.splitlines() == [
-        "25,000 of 100,000 control steps (25%), 0:30, 1:30 left; critic loss 1.234; "
-        "control steps/s 833",
-        "25,000 of 100,000 control steps (25%), 0:41, 2:03 left; critic loss 1.234; "
-        "control steps/s 833",
-        "50,000 of 100,000 control steps (50%), 1:05, 1:05 left; success at any step 50.0%; "
+        "25,000 of 100,000 control steps (25%), 0:30; critic loss 1.234; control steps/s 833",
+        "25,000 of 100,000 control steps (25%), 0:41; critic loss 1.234; control steps/s 833",
+        "50,000 of 100,000 control steps (50%), 1:05, 1:10 left; success at any step 50.0%; "
         "critic loss 1.234; control steps/s 833",
     ]
 
@@ -57,7 +55,7 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
         view.update(LEARNING)
         view.update(EVALUATION)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
-    last = shown[shown.rindex("50,000 of 100,000 control steps (50%), 1:05, 1:05 left") :]
+    last = shown[shown.rindex("50,000 of 100,000 control steps (50%), 1:05, 1:10 left") :]
     assert re.search(r"success at any step +50\.0%", last)
     assert re.search(r"critic loss +1\.234", last)
     # What was not measured has no row
@@ -67,9 +65,12 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
 
 
-def test_hours(capsys: pytest.CaptureFixture[str]) -> None:
+# Seen to fail: with the time of the first line, which is mostly compilation, counted in.
+def test_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     with LiveView(100_000) as view:
-        view.update({"control_steps": 50_000, "seconds": 7384.0})
-    assert (
-        capsys.readouterr().err == "50,000 of 100,000 control steps (50%), 2:03:04, 2:03:04 left\n"
-    )
+        view.update({"control_steps": 10_000, "seconds": 300.0, "success_any": 0.0})
+        view.update({"control_steps": 50_000, "seconds": 7384.0, "success_any": 0.0})
+    assert capsys.readouterr().err.splitlines() == [
+        "10,000 of 100,000 control steps (10%), 5:00; success at any step 0.0%",
+        "50,000 of 100,000 control steps (50%), 2:03:04, 2:27:35 left; success at any step 0.0%",
+    ]

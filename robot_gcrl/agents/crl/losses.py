@@ -49,13 +49,10 @@ def energy_matrix(phi: Float[Array, "B E"], psi: Float[Array, "K E"]) -> Float[A
     """
     center = lax.stop_gradient(jnp.mean(psi, axis=0))
     phi, psi = phi - center, psi - center
-    phi_squared = jnp.sum(jnp.square(phi), axis=1, keepdims=True)
-    psi_squared = jnp.sum(jnp.square(psi), axis=1, keepdims=True)
-    # The squares ride in the product as two more columns: adding them to the B x K result
-    # afterwards takes several times as long on a CPU.
-    left = jnp.concatenate([-2.0 * phi, phi_squared, jnp.ones_like(phi_squared)], axis=1)
-    right = jnp.concatenate([psi, jnp.ones_like(psi_squared), psi_squared], axis=1)
-    squared = jnp.matmul(left, right.T, precision=lax.Precision.HIGHEST)
+    product = jnp.matmul(phi, psi.T, precision=lax.Precision.HIGHEST)
+    squared = (
+        jnp.sum(jnp.square(phi), axis=1)[:, None] + jnp.sum(jnp.square(psi), axis=1) - 2.0 * product
+    )
     return -jnp.sqrt(jnp.maximum(squared, 0.0) + ENERGY_EPSILON)
 
 

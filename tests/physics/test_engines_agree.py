@@ -1,0 +1,152 @@
+"""MJX and C MuJoCo from the same state with the same ctrl (design: tasks.md)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+import pytest
+
+from robot_gcrl.contract.actuate import actuate, initial_ctrl
+from robot_gcrl.contract.observe import make_layout
+from robot_gcrl.physics.engine import Starts
+from robot_gcrl.physics.make import make_engine
+from robot_gcrl.task.registry import load_task
+
+N, STEPS = 4, 20
+
+
+class Pair:
+    """Both engines for one task, compiled once."""
+
+    def __init__(self, name):
+        self.task = load_task(name)
+        self.layout = make_layout(self.task.contract, self.task.model)
+        self.engines = {
+            engine: make_engine(engine, self.task.model, num_worlds=N, substeps=self.task.substeps)
+            for engine in ("native", "mjx")
+        }
+        self.steps = {name: jax.jit(engine.step) for name, engine in self.engines.items()}
+
+    def start(self):
+        qpos, qvel = jax.vmap(self.task.train.start)(jax.random.split(jax.random.key(0), N))
+        return jax.jit(lambda q, v: self.engines["native"].init(q, v, {}))(qpos, qvel)
+
+    def controls(self, state, count):
+        """Random actions as ctrl [N, nu], in the model's order."""
+        action_map = self.task.contract.action
+        previous = initial_ctrl(action_map, self.layout, np.asarray(state.qpos))
+        for action in np.random.default_rng(0).uniform(-1, 1, (count, *previous.shape)):
+            previous = actuate(action_map, np.float32(action), previous)
+            ctrl = np.zeros_like(previous)
+            ctrl[:, self.layout.actuators] = previous
+            yield jnp.asarray(ctrl)
+
+    def contacts(self, qpos):
+        """How many contacts one world has."""
+        data = mujoco.MjData(self.task.model)
+        data.qpos = qpos
+        mujoco.mj_forward(self.task.model, data)
+        return data.ncon
+
+    def differences(self, state, count):
+        """Greatest difference in qpos, qvel and sensordata after each control step, each [count]."""
+        states = dict.fromkeys(self.engines, state)
+        starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
+        worst = []
+        for ctrl in self.controls(state, count):
+            for engine, step in self.steps.items():
+                states[engine] = step(states[engine], ctrl, starts)
+            native, mjx = states["native"], states["mjx"]
+            assert not np.asarray(native.diverged | mjx.diverged).any()
+            worst.append(
+                [
+                    np.abs(getattr(native, part) - getattr(mjx, part)).max(initial=0.0)
+                    for part in ("qpos", "qvel", "sensordata")
+                ]
+            )
+        return np.array(worst).T
+
+
+@functools.cache
+def pair(name):
+    return Pair(name)
+
+
+def assert_agree_without_contact(pair, state):
+    qpos, qvel, sensordata = pair.differences(state, STEPS)
+    assert qpos.max() <= 1e-3
+    assert qvel.max() <= 1e-2
+    assert sensordata.max() <= 1e-2
+
+
+# Seen to fail: one substep fewer on MJX; sensors of the state before the last substep.
+def test_the_reacher_is_the_same_on_both_engines():
+    reacher = pair("reacher")
+    assert_agree_without_contact(reacher, reacher.start())
+
+
+# Seen to fail: qacc_warmstart not carried; a foot's friction changed on one engine.
+def test_the_ant_is_the_same_in_the_air_and_when_it_touches_the_ground():
+    ant = pair("ant")
+    state = ant.start()
+    assert_agree_without_contact(ant, state._replace(qpos=state.qpos.at[:, 2].add(50.0)))
+    starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
+    contacts = 0
+    for ctrl in ant.controls(state, 4):
+        contacts += sum(ant.contacts(qpos) for qpos in state.qpos)
+        assert ant.differences(state, 1)[0].max() <= 1e-4
+        state = ant.steps["native"](state, ctrl, starts)
+    assert contacts > 0
+
+
+@pytest.mark.slow  # XLA takes a minute for the arm on a CPU, and seconds for each of its steps
+def test_the_arm_is_the_same_on_both_engines():
+    arm = pair("arm_reach")
+    assert_agree_without_contact(arm, arm.start())
+
+
+# Seen to fail: mask ignored; diverged numbers kept; sensors of the start not computed.
+def test_mjx_resets_and_contains_divergence_as_native_does():
+    reacher = pair("reacher")
+    state = reacher.start()
+    ctrl = next(reacher.controls(state, 1))
+    other = jnp.full_like(state.qpos, 0.3)
+    starts = Starts(jnp.arange(N) == 0, other, jnp.zeros_like(state.qvel), {})
+    native, mjx = (step(state, ctrl, starts) for step in reacher.steps.values())
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), native, mjx)
+    np.testing.assert_array_equal(mjx.qpos[0], other[0])
+    assert mjx.time[0] == 0.0
+    broken = state._replace(qvel=state.qvel.at[1, 0].set(jnp.nan))
+    native, mjx = (step(broken, ctrl, starts) for step in reacher.steps.values())
+    np.testing.assert_array_equal(native.diverged, np.arange(N) == 1)
+    np.testing.assert_array_equal(mjx.diverged, np.arange(N) == 1)
+    np.testing.assert_array_equal(mjx.qpos[1], state.qpos[1])
+    np.testing.assert_array_equal(mjx.sensordata[1], state.sensordata[1])
+
+
+# Seen to fail: a field that MJX ignores (dof_frictionloss of a model without friction loss).
+def test_model_fields_mean_the_same_on_both_engines():
+    reacher = pair("reacher")
+    model, state = reacher.task.model, reacher.start()
+    fields = {
+        "dof_damping": jnp.stack([jnp.full(model.nv, d) for d in (0.3, 0.1, 0.03, 0.01)]),
+        "actuator_gainprm": jnp.asarray(
+            np.stack([model.actuator_gainprm * scale for scale in (0.5, 0.7, 1.5, 2.0)]),
+            jnp.float32,
+        ),
+    }
+    state = state._replace(fields=fields)
+    qpos, qvel, _ = reacher.differences(state, 5)
+    assert qpos.max() <= 1e-4
+    assert qvel.max() <= 1e-3
+    plain = reacher.steps["native"](
+        state._replace(fields={}),
+        jnp.ones((N, model.nu)),
+        Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {}),
+    )
+    varied = reacher.steps["mjx"](
+        state, jnp.ones((N, model.nu)), Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
+    )
+    assert np.abs(plain.qvel - varied.qvel).min() > 1e-3
