@@ -84,9 +84,7 @@ def measure(task_name: str, *, repetitions: int = 7, seconds: float = 2.0) -> di
     counts = np.diff(ends).astype(np.int32)
     samples: dict[str, list[float]] = {"physics": [], "learner": [], "overlapped": [], "serial": []}
     for _ in range(repetitions):
-        samples["physics"].append(
-            timed(lambda: several("overlapped", none, repeat)) / repeat
-        )
+        samples["physics"].append(timed(lambda: several("overlapped", none, repeat)) / repeat)
         samples["learner"].append(learner_alone(count) / count * counts.sum())
         for name in ("overlapped", "serial"):
             samples[name].append(timed(lambda name=name: iterate(name, counts)))

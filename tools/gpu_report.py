@@ -216,7 +216,7 @@ def _update_time(task: Task, config: CrlConfig) -> dict[str, Any]:
     state = jax.jit(agent.init)(jax.random.key(1))
     update = jax.jit(agent.update, donate_argnums=0)
     began = time.monotonic()
-    state, _ = jax.block_until_ready(update(state, batch, jax.random.key(2)))
+    state, metrics = jax.block_until_ready(update(state, batch, jax.random.key(2)))
     compiled = time.monotonic() - began
     seconds = []
     for i in range(5):

@@ -12,21 +12,22 @@ from robot_gcrl.contract.contract import ActionMap
 from robot_gcrl.contract.observe import Array, Layout
 
 
-def actuate(action_map: ActionMap, action: Array, previous_ctrl: Array, xp: ModuleType = np) -> Array:
+def actuate(
+    action_map: ActionMap, action: Array, previous_ctrl: Array, xp: ModuleType = np
+) -> Array:
     """The ctrl [.., A] in contract order for an action [.., A] and the previous ctrl [.., A].
 
     Actions outside [-1, 1] are clipped; NaN stays NaN, for the caller to see.
     """
+    low, high = action_map.ctrl_range
     base = xp.where(action_map.is_delta, previous_ctrl, np.array(action_map.offset, np.float32))
     ctrl = base + np.array(action_map.scale, np.float32) * xp.clip(action, -1.0, 1.0)
-    return xp.clip(ctrl, np.array(action_map.low, np.float32), np.array(action_map.high, np.float32))
+    return xp.clip(ctrl, low, high)
 
 
-def initial_ctrl(
-    action_map: ActionMap, layout: Layout, qpos: Array, xp: ModuleType = np
-) -> Array:
+def initial_ctrl(action_map: ActionMap, layout: Layout, qpos: Array, xp: ModuleType = np) -> Array:
     """The ctrl [.., A] before the first action: the measured position, or 0 in other modes."""
-    measured = qpos[..., np.maximum(layout.actuated_qpos, 0)]
-    held = xp.clip(measured, np.array(action_map.low, np.float32), np.array(action_map.high, np.float32))
+    low, high = action_map.ctrl_range
+    held = xp.clip(qpos[..., np.maximum(layout.actuated_qpos, 0)], low, high)
     known = action_map.is_position & (layout.actuated_qpos >= 0)
     return xp.where(known, held, xp.zeros_like(held))

@@ -179,13 +179,18 @@ class ActionMap:
                 )
 
     @functools.cached_property
+    def ctrl_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [A] twice: the least and the greatest ctrl."""
+        return np.array(self.low, np.float32), np.array(self.high, np.float32)
+
+    @functools.cached_property
     def is_delta(self) -> np.ndarray:
-        """bool [A]: where the action is a change of the previous ctrl."""
+        """Bool [A]: where the action is a change of the previous ctrl."""
         return np.array([mode == "joint_position_delta" for mode in self.modes])
 
     @functools.cached_property
     def is_position(self) -> np.ndarray:
-        """bool [A]: where the ctrl is a position, so that it starts at the measured one."""
+        """Bool [A]: where the ctrl is a position, so that it starts at the measured one."""
         return np.array([mode in _POSITION_MODES for mode in self.modes])
 
 
@@ -240,12 +245,14 @@ class Contract:
     @functools.cached_property
     def inputs(self) -> tuple[tuple[Source, str, int], ...]:
         """(source, name, component) of each of the I distinct measured numbers, in order."""
-        measured = ((f.source, f.name, c) for f, c in self.components)
-        return tuple(dict.fromkeys(i for i in measured if i[0] != "previous_action"))
+        measured: list[tuple[Source, str, int]] = [
+            (f.source, f.name, c) for f, c in self.components if f.source != "previous_action"
+        ]
+        return tuple(dict.fromkeys(measured))
 
     @functools.cached_property
     def goal_index(self) -> np.ndarray:
-        """int [G]: the observation component that each goal field compares with."""
+        """Int [G]: the observation component that each goal field compares with."""
         index = []
         for goal in self.goal:
             wanted = (goal.source, goal.name, goal.component)

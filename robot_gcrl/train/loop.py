@@ -61,7 +61,7 @@ class Program:
     env: GoalEnv
     agent: Agent
     init: Callable[[int], TrainState]
-    iterate: Callable[[TrainState, Int[Array, " T"]], tuple[TrainState, Sums]]
+    iterate: jax.stages.Wrapped
 
 
 def make_program(task: Task, config: TrainConfig) -> Program:
@@ -211,9 +211,8 @@ def learn(
 ) -> tuple[AgentState, Sums]:
     """Runs `count` updates on what is stored; returns the sums of their metrics."""
 
-    def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
-        learner, sums = carry
-        sample_key, update_key = jax.random.split(jax.random.fold_in(key, i))
+    def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
+        sample_key, update_key = jax.random.split(key)
         batch = sample(
             replay,
             sample_key,
@@ -222,32 +221,30 @@ def learn(
             goal_index=task.contract.goal_index,
             max_rows=task.episode_length + 1,
         )
-        learner, metrics = agent.update(learner, batch, update_key)
+        return agent.update(learner, batch, update_key)
+
+    def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
+        learner, sums = carry
+        learner, metrics = one(learner, jax.random.fold_in(key, i))
         return learner, {name: sums[name] + value for name, value in metrics.items()}
 
-    names = jax.eval_shape(lambda: update(jnp.int32(0), (learner, _AnyName()))[1])
-    zeros = {name: jnp.zeros((), jnp.float32) for name in names}
+    zeros = {name: jnp.zeros(()) for name in jax.eval_shape(one, learner, key)[1]}
     learner, sums = jax.lax.fori_loop(0, count, update, (learner, zeros))
     sums["count"] = count.astype(jnp.float32)
     return learner, {f"learner/{name}": value for name, value in sums.items()}
 
 
-class _AnyName(dict[str, float]):
-    """Zero under every name: finds out which metrics an update has, without running it."""
-
-    def __missing__(self, key: str) -> float:
-        return 0.0
-
-
 def _episode_sums(env: GoalEnv, worlds: EnvState, task: Task) -> Sums:
     """What the episodes that end with this step have to say."""
     ended = worlds.ended.astype(jnp.float32)
-    return {
+    sums = {
         "episodes/count": ended.sum(),
         "episodes/practice_success_any": (ended * worlds.reached).sum(),
         "episodes/practice_success_final": (ended * env.success(worlds)).sum(),
         "episodes/practice_time_at_goal": (
             ended * worlds.steps_at_goal / task.episode_length
         ).sum(),
-        "episodes/terminated": (ended * worlds.terminated).sum(),
     }
+    if task.contract.healthy:
+        sums["episodes/terminated"] = (ended * worlds.terminated).sum()
+    return sums

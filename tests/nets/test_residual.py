@@ -91,15 +91,10 @@ def lowered_text(depth: int) -> str:
     return jax.jit(jax.grad(loss)).lower(shapes, jnp.ones((6, 7))).as_text()
 
 
-@pytest.mark.parametrize(("shallow", "deep"), [(8, 16), (24, 256)])
-def test_depth_changes_numbers_of_the_program_and_nothing_else(shallow: int, deep: int):
+def test_depth_changes_numbers_of_the_program_and_nothing_else():
     # Fails with blocks in a Python loop: 256 layers then have 32 times the text.
-    without_numbers = [re.sub(r"\d+", "#", lowered_text(depth)) for depth in (shallow, deep)]
+    without_numbers = [re.sub(r"\d+", "#", lowered_text(depth)) for depth in (8, 256)]
     assert without_numbers[0] == without_numbers[1]
-
-
-def test_recomputing_blocks_adds_little_to_the_program():
-    assert len(lowered_text(256)) < 2 * len(lowered_text(8))
 
 
 @pytest.mark.slow
@@ -113,8 +108,12 @@ def test_a_trunk_of_1024_compiles_as_fast_as_one_of_64():
         lowered.compile()
         return time.process_time() - start
 
-    seconds(64)  # the compiler's own first use
-    shallow, deep = (min(seconds(depth) for _ in range(2)) for depth in (64, 1024))
+    jax.config.update("jax_enable_compilation_cache", False)  # compile, do not read back
+    try:
+        seconds(32)  # the compiler's own first use
+        shallow, deep = seconds(64), seconds(1024)
+    finally:
+        jax.config.update("jax_enable_compilation_cache", True)
     print(f"compile: depth 64 {shallow:.2f} s, depth 1024 {deep:.2f} s")
     assert deep <= 1.5 * shallow
 

@@ -51,7 +51,7 @@ class Pair:
         return data.ncon
 
     def differences(self, state, count):
-        """Greatest difference in qpos, qvel and sensordata after each control step, each [count]."""
+        """Greatest differences of qpos, qvel and sensordata, each [count]: one a control step."""
         states = dict.fromkeys(self.engines, state)
         starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
         worst = []

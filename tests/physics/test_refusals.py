@@ -16,15 +16,15 @@ def model_of(world="", rest="", option=""):
 
 MODELS = {
     "1 mocap bodies": (
-        dict(world="<body mocap='true'><geom size='.1'/></body>"),
+        {"world": "<body mocap='true'><geom size='.1'/></body>"},
         "Keep goals out of the model.",
     ),
     "1 actuator or sensor delays": (
-        dict(rest="<actuator><motor joint='j' delay='.01' nsample='5'/></actuator>"),
+        {"rest": "<actuator><motor joint='j' delay='.01' nsample='5'/></actuator>"},
         "Declare delays in the task.",
     ),
     "sleep enabled": (
-        dict(option="<flag sleep='enable'/>"),
+        {"option": "<flag sleep='enable'/>"},
         'Set <flag sleep="disable"/>.',
     ),
 }

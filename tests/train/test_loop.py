@@ -1,4 +1,4 @@
-"""The compiled program: exact resume, the same bits with and without overlap, no copy of the ring."""
+"""The compiled program: exact resume, overlap changes no bit, the ring is written in place."""
 
 import dataclasses
 
@@ -40,6 +40,7 @@ def _config(tmp_path, **values):
 
 
 def _iterate(program, state, config, iterations):
+    sums = {}
     for i in iterations:
         state, sums = program.iterate(state, update_counts(config, i))
     return jax.device_get(state), jax.device_get(sums)
@@ -77,7 +78,7 @@ def _differing(a: TrainState, b: TrainState) -> list[str]:
 # Seen to fail: with qacc_warmstart left out of the native engine's rows, and with `iteration` not
 # folded into the key.
 def test_resume_is_exact_on_native(native, tmp_path):
-    config, _, straight, _ = native
+    _, _, straight, _ = native
     resumed = _resume(_config(tmp_path))
     assert _differing(straight, resumed) == []
     assert same_bits(straight, resumed)
@@ -116,6 +117,7 @@ def test_the_ring_is_written_in_place(tmp_path):
     counts = jax.ShapeDtypeStruct((config.rollout,), np.int32)
     used = program.iterate.lower(state, counts).compile().memory_analysis()
     ring = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.replay))
+    assert used is not None
     assert used.alias_size_in_bytes > ring
     assert used.temp_size_in_bytes < 0.1 * ring
 

@@ -5,15 +5,13 @@ picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 
 is no reward and no target network. All methods are pure and may be traced inside jit and scan.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import CrlConfig
@@ -25,42 +23,13 @@ from robot_gcrl.agents.crl.losses import (
     temperature_loss,
 )
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
-from robot_gcrl.nets.moments import Moments, make_moments, normalize, update_moments
-from robot_gcrl.nets.tanh_normal import make_tanh_normal, mode, sample_tanh_normal
+from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state
+from robot_gcrl.nets.moments import Moments, normalize, update_moments
+from robot_gcrl.nets.tanh_normal import mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
 
 # |tanh(mean)| above this counts as saturated.
 SATURATED = 0.99
-
-
-class AgentState(NamedTuple):
-    """Everything that learning changes.
-
-    Attributes:
-      actor: parameters.
-      critic: parameters of "sa_encoder" and "g_encoder".
-      log_temperature: natural logarithm of the entropy's weight.
-      moments: of the observations.
-      actor_optimizer: Adam's state.
-      critic_optimizer: Adam's state.
-      temperature_optimizer: Adam's state.
-    """
-
-    actor: Params
-    critic: Params
-    log_temperature: Float[Array, ""]
-    moments: Moments
-    actor_optimizer: optax.OptState
-    critic_optimizer: optax.OptState
-    temperature_optimizer: optax.OptState
-
-
-class _Inputs(NamedTuple):
-    """A batch as the networks see it."""
-
-    observation: Float[Array, "B O"]
-    action: Float[Array, "B A"]
-    goal: Float[Array, "B G"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,21 +57,8 @@ class Agent:
 
     def init(self, key: PRNGKeyArray) -> AgentState:
         """The state before the first update."""
-        actor_key, sa_key, g_key = jax.random.split(key, 3)
-        actor = self.networks.actor.init(actor_key)
-        critic = {
-            "sa_encoder": self.networks.sa_encoder.init(sa_key),
-            "g_encoder": self.networks.g_encoder.init(g_key),
-        }
-        log_temperature = jnp.asarray(self.config.initial_log_temperature, jnp.float32)
-        return AgentState(
-            actor=actor,
-            critic=critic,
-            log_temperature=log_temperature,
-            moments=make_moments(self.observation_size),
-            actor_optimizer=self._optimizer.init(actor),
-            critic_optimizer=self._optimizer.init(critic),
-            temperature_optimizer=self._temperature_optimizer.init(log_temperature),
+        return init_state(
+            self.config, self.networks, observation_size=self.observation_size, key=key
         )
 
     def observe(self, state: AgentState, observation: Float[Array, "N O"]) -> AgentState:
@@ -123,7 +79,7 @@ class Agent:
         The goal is in observation units.
         """
         observation, goal = self._normalized(state.moments, observation, goal)
-        policy = self._policy(state.actor, observation, goal)
+        policy = self.networks.policy(state.actor, observation, goal)
         if key is None:
             return mode(policy)
         return sample_tanh_normal(policy, key=key)[0]
@@ -138,7 +94,8 @@ class Agent:
         """f(s, a, g): the higher, the likelier the goal (in observation units) is reached."""
         observation, goal = self._normalized(state.moments, observation, goal)
         return paired_energy(
-            self._phi(state.critic, observation, action), self._psi(state.critic, goal)
+            self.networks.phi(state.critic, observation, action),
+            self.networks.psi(state.critic, goal),
         )
 
     def update(
@@ -149,13 +106,13 @@ class Agent:
         psi(goal) is computed once and serves the critic's and the actor's loss.
         """
         observation, goal = self._normalized(state.moments, batch.observation, batch.goal)
-        inputs = _Inputs(observation, batch.action, goal)
+        batch = Batch(observation, batch.action, goal)
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
-        )(state.critic, inputs)
+        )(state.critic, batch)
         (policy_loss, (entropy, saturation)), actor_gradient = jax.value_and_grad(
             self._actor_loss, has_aux=True
-        )(state.actor, state, inputs, psi, key)
+        )(state.actor, state, batch, psi, key)
         temperature_gradient = jax.grad(temperature_loss)(
             state.log_temperature, entropy, self.target_entropy
         )
@@ -170,15 +127,15 @@ class Agent:
             "critic_gradient_norm": _norm(critic_gradient),
             "actor_gradient_norm": _norm(actor_gradient),
         }
-        state = self._apply(state, critic_gradient, actor_gradient, temperature_gradient)
-        return state, metrics
+        gradients = Gradients(actor_gradient, critic_gradient, temperature_gradient)
+        return apply_gradients(self.config, state, gradients), metrics
 
     def _critic_loss(
-        self, critic: Params, inputs: _Inputs
+        self, critic: Params, batch: Batch
     ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "B E"]]]:
-        psi = self._psi(critic, inputs.goal)
+        psi = self.networks.psi(critic, batch.goal)
         terms = critic_terms(
-            self._phi(critic, inputs.observation, inputs.action),
+            self.networks.phi(critic, batch.observation, batch.action),
             psi,
             logsumexp_penalty=self.config.logsumexp_penalty,
             symmetric=self.config.loss == "symmetric_infonce",
@@ -189,36 +146,16 @@ class Agent:
         self,
         actor: Params,
         state: AgentState,
-        inputs: _Inputs,
+        batch: Batch,
         psi: Float[Array, "B E"],
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
-        policy = self._policy(actor, inputs.observation, inputs.goal)
+        policy = self.networks.policy(actor, batch.observation, batch.goal)
         action, log_density = sample_tanh_normal(policy, key=key)
-        phi = self._phi(state.critic, inputs.observation, action)
+        phi = self.networks.phi(state.critic, batch.observation, action)
         loss = actor_loss(paired_energy(phi, psi), log_density, jnp.exp(state.log_temperature))
         saturation = jnp.mean(jnp.abs(mode(policy)) > SATURATED)
         return loss, (-jnp.mean(log_density), saturation)
-
-    def _apply(
-        self, state: AgentState, critic_gradient: Params, actor_gradient: Params,
-        temperature_gradient: Float[Array, ""],
-    ) -> AgentState:  # fmt: skip
-        critic_step, critic_optimizer = self._optimizer.update(
-            critic_gradient, state.critic_optimizer
-        )
-        actor_step, actor_optimizer = self._optimizer.update(actor_gradient, state.actor_optimizer)
-        temperature_step, temperature_optimizer = self._temperature_optimizer.update(
-            temperature_gradient, state.temperature_optimizer
-        )
-        return state._replace(
-            actor=optax.apply_updates(state.actor, actor_step),
-            critic=optax.apply_updates(state.critic, critic_step),
-            log_temperature=optax.apply_updates(state.log_temperature, temperature_step),
-            actor_optimizer=actor_optimizer,
-            critic_optimizer=critic_optimizer,
-            temperature_optimizer=temperature_optimizer,
-        )
 
     def _normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
         if not self.config.normalize_observations:
@@ -228,25 +165,6 @@ class Agent:
             normalize(observation, moments.mean, moments.variance),
             normalize(goal, moments.mean[index], moments.variance[index]),
         )
-
-    def _phi(self, critic: Params, observation: Any, action: Any) -> Any:
-        x = jnp.concatenate([observation, action], axis=-1)
-        return self.networks.sa_encoder(critic["sa_encoder"], x)
-
-    def _psi(self, critic: Params, goal: Any) -> Any:
-        return self.networks.g_encoder(critic["g_encoder"], goal)
-
-    def _policy(self, actor: Params, observation: Any, goal: Any) -> Any:
-        x = jnp.concatenate([observation, goal], axis=-1)
-        return make_tanh_normal(self.networks.actor(actor, x))
-
-    @functools.cached_property
-    def _optimizer(self) -> optax.GradientTransformation:
-        return optax.adam(self.config.learning_rate)
-
-    @functools.cached_property
-    def _temperature_optimizer(self) -> optax.GradientTransformation:
-        return optax.adam(self.config.temperature_learning_rate)
 
 
 def _norm(tree: Params) -> Float[Array, ""]:

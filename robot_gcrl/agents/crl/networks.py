@@ -7,11 +7,13 @@ is a residual trunk. Outside this module and `nets/`, parameters are nested dict
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
 from robot_gcrl.nets.residual import ResidualTrunk
+from robot_gcrl.nets.tanh_normal import TanhNormal, make_tanh_normal
 
 Params = dict[str, Any]
 
@@ -48,6 +50,27 @@ class Networks:
     actor: Network
     sa_encoder: Network
     g_encoder: Network
+
+    def phi(
+        self,
+        critic: Params,
+        observation: Float[Array, "*batch O"],
+        action: Float[Array, "*batch A"],
+    ) -> Float[Array, "*batch E"]:
+        """The embedding of a state and an action."""
+        x = jnp.concatenate([observation, action], axis=-1)
+        return self.sa_encoder(critic["sa_encoder"], x)
+
+    def psi(self, critic: Params, goal: Float[Array, "*batch G"]) -> Float[Array, "*batch E"]:
+        """The embedding of a goal."""
+        return self.g_encoder(critic["g_encoder"], goal)
+
+    def policy(
+        self, actor: Params, observation: Float[Array, "*batch O"], goal: Float[Array, "*batch G"]
+    ) -> TanhNormal:
+        """The distribution of actions for a state and a goal."""
+        x = jnp.concatenate([observation, goal], axis=-1)
+        return make_tanh_normal(self.actor(actor, x))
 
 
 def make_networks(

@@ -1,0 +1,95 @@
+"""What the agent learns, and the Adam step that changes it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.networks import Networks, Params
+from robot_gcrl.nets.moments import Moments, make_moments
+
+
+class AgentState(NamedTuple):
+    """Everything that learning changes.
+
+    Attributes:
+      actor: parameters.
+      critic: parameters of "sa_encoder" and "g_encoder".
+      log_temperature: natural logarithm of the entropy's weight.
+      moments: of the observations.
+      actor_optimizer: Adam's state.
+      critic_optimizer: Adam's state.
+      temperature_optimizer: Adam's state.
+    """
+
+    actor: Params
+    critic: Params
+    log_temperature: Float[Array, ""]
+    moments: Moments
+    actor_optimizer: optax.OptState
+    critic_optimizer: optax.OptState
+    temperature_optimizer: optax.OptState
+
+
+class Gradients(NamedTuple):
+    """Of each loss in its own parameters."""
+
+    actor: Params
+    critic: Params
+    log_temperature: Float[Array, ""]
+
+
+def init_state(
+    config: CrlConfig, networks: Networks, *, observation_size: int, key: PRNGKeyArray
+) -> AgentState:
+    """The state before the first update."""
+    actor_key, sa_key, g_key = jax.random.split(key, 3)
+    actor = networks.actor.init(actor_key)
+    critic = {
+        "sa_encoder": networks.sa_encoder.init(sa_key),
+        "g_encoder": networks.g_encoder.init(g_key),
+    }
+    log_temperature = jnp.asarray(config.initial_log_temperature, jnp.float32)
+    adam = optax.adam(config.learning_rate)
+    return AgentState(
+        actor=actor,
+        critic=critic,
+        log_temperature=log_temperature,
+        moments=make_moments(observation_size),
+        actor_optimizer=adam.init(actor),
+        critic_optimizer=adam.init(critic),
+        temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
+    )
+
+
+def apply_gradients(config: CrlConfig, state: AgentState, gradients: Gradients) -> AgentState:
+    """The state after one Adam step of actor, critic and log-temperature."""
+    adam = optax.adam(config.learning_rate)
+    temperature_adam = optax.adam(config.temperature_learning_rate)
+    actor, actor_optimizer = _step(adam, gradients.actor, state.actor_optimizer, state.actor)
+    critic, critic_optimizer = _step(adam, gradients.critic, state.critic_optimizer, state.critic)
+    log_temperature, temperature_optimizer = _step(
+        temperature_adam,
+        gradients.log_temperature,
+        state.temperature_optimizer,
+        state.log_temperature,
+    )
+    return AgentState(
+        actor=actor,
+        critic=critic,
+        log_temperature=log_temperature,
+        moments=state.moments,
+        actor_optimizer=actor_optimizer,
+        critic_optimizer=critic_optimizer,
+        temperature_optimizer=temperature_optimizer,
+    )
+
+
+def _step(
+    adam: optax.GradientTransformation, gradient: Any, state: optax.OptState, params: Any
+) -> tuple[Any, optax.OptState]:
+    step, state = adam.update(gradient, state)
+    return optax.apply_updates(params, step), state
