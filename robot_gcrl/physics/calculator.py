@@ -64,7 +64,7 @@ class Calculator:
         return self.compute(*self.load(*arguments))
 
     def load(
-        self, rows: Argument, mask: Argument, *fields: Argument
+        self, rows: Argument, mask: Argument, /, *fields: Argument
     ) -> tuple[np.ndarray, np.ndarray]:
         """Copies rows [N, R + nu] and model fields into the Batch.
 
@@ -83,7 +83,7 @@ class Calculator:
             _note_failures(failed, self._batch.set_const, changed)
         return np.array(mask), failed
 
-    def compute(self, resets: np.ndarray, failed: np.ndarray) -> Outcome:
+    def compute(self, resets: np.ndarray, failed: np.ndarray, /) -> Outcome:
         """Steps all worlds, but only brings those of the mask `resets` [N] up to date."""
         batch = self._batch
         batch.warning[:, _BAD_STATE, 1] = _UNTOUCHED

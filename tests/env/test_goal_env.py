@@ -96,8 +96,8 @@ class NaiveArm:
         ])  # fmt: skip
 
 
-# Seen to fail: actuators in the model's order; action not clipped; reset in the step that ends;
-# success counted at the start; steps_at_goal kept over a reset; previous action kept over a reset.
+# Seen to fail: ctrl not put in the model's order; action not clipped; no reset; steps_at_goal or
+# previous action kept over a reset; sign bit on every last row.
 def test_it_is_what_a_loop_over_plain_mujoco_does():
     env, states, actions = arm_rollout()
     observation, achieved, distance, goal_input, row, success = over_time(
@@ -130,7 +130,7 @@ def test_it_is_what_a_loop_over_plain_mujoco_does():
     assert not states.terminated.any()
 
 
-# Seen to fail: one key for all worlds; a key that is not split between starts and goals of steps.
+# Seen to fail: one key for all worlds.
 def test_starts_and_goals_are_drawn_anew_for_every_episode():
     _, states, _ = arm_rollout()
     first = states.step == 0
@@ -141,7 +141,7 @@ def test_starts_and_goals_are_drawn_anew_for_every_episode():
     assert len(np.unique(states.goal[:, 0, 0])) == 4  # and kept between
 
 
-# Seen to fail: sign bit from `ended`; healthy of the state before; a terminated world not reset.
+# Seen to fail: health of the state before the step.
 def test_an_unhealthy_state_terminates_and_carries_the_sign_bit():
     env, states, _ = box_rollout()
     falling = np.abs(states.physics.sensordata[..., 5]) > 1.2
@@ -155,7 +155,7 @@ def test_an_unhealthy_state_terminates_and_carries_the_sign_bit():
     np.testing.assert_array_equal(states.step[1:] == 0, states.ended[:-1])
 
 
-# Seen to fail: switching at the last state of an episode; probability squared.
+# Seen to fail: switching at the last state of an episode.
 def test_goals_switch_with_the_given_probability_and_not_at_an_end():
     env = make_env(arm_task(episode_length=T), num_worlds=256, goal_switch_probability=0.2)
     states, _ = rollout(env, 40)
@@ -178,7 +178,7 @@ def test_success_is_of_the_goal_that_was_pursued():
     assert (success != over_time(env.success, later))[~fresh].any()
 
 
-# Seen to fail: `argmin` instead of the first that is near; near goals at a share of 1 - p.
+# Seen to fail: the nearest instead of the first that is near; near and other goals swapped.
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_near_goals_are_near_where_the_task_has_such_goals(share):
     env = make_env(arm_task(), num_worlds=512, near_goal_radius=0.15, near_goal_share=share)
@@ -197,6 +197,7 @@ def test_near_goals_are_near_where_the_task_has_such_goals(share):
         assert abs(distance[distance <= 0.15].mean() - apart[apart <= 0.15].mean()) < 0.015
 
 
+# Seen to fail: lengths from 2; the random length kept for later episodes.
 def test_staggered_worlds_end_their_first_episode_at_all_times():
     env = make_env(arm_task(episode_length=T), num_worlds=256, stagger=True)
     states, _ = rollout(env, 2 * T + 2)
@@ -221,7 +222,7 @@ def test_evaluation_draws_from_the_eval_distribution():
     assert 0.05 < np.abs(state.goal).max() <= 0.075
 
 
-# Seen to fail: a diverged world that is not ended; one that is terminated if also unhealthy.
+# Seen to fail: a diverged world that is not ended; that is terminated; that counts a success.
 def test_a_world_that_diverges_is_truncated_and_starts_again():
     env = make_env(box_task())
     state = jax.jit(env.init)(jax.random.key(0))
@@ -239,7 +240,7 @@ def test_a_world_that_diverges_is_truncated_and_starts_again():
     assert not np.asarray(again.ended).any()
 
 
-# Seen to fail: the key split differently in start and step.
+# Seen to fail: another key in start than in step.
 def test_start_and_wait_are_step():
     env = make_env(box_task(episode_length=2))
     state = jax.jit(env.init)(jax.random.key(0))

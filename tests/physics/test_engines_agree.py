@@ -87,7 +87,7 @@ def test_the_reacher_is_the_same_on_both_engines():
     assert_agree_without_contact(reacher, reacher.start())
 
 
-# Seen to fail: qacc_warmstart not carried; a foot's friction changed on one engine.
+# Seen to fail: by 6e-2 with cone="pyramidal": the two turn the frames of capsule contacts differently.
 def test_the_ant_is_the_same_in_the_air_and_when_it_touches_the_ground():
     ant = pair("ant")
     state = ant.start()
@@ -107,7 +107,7 @@ def test_the_arm_is_the_same_on_both_engines():
     assert_agree_without_contact(arm, arm.start())
 
 
-# Seen to fail: mask ignored; diverged numbers kept; sensors of the start not computed.
+# Seen to fail: mask ignored; what diverged not put back.
 def test_mjx_resets_and_contains_divergence_as_native_does():
     reacher = pair("reacher")
     state = reacher.start()
@@ -126,7 +126,7 @@ def test_mjx_resets_and_contains_divergence_as_native_does():
     np.testing.assert_array_equal(mjx.sensordata[1], state.sensordata[1])
 
 
-# Seen to fail: a field that MJX ignores (dof_frictionloss of a model without friction loss).
+# Seen to fail: fields not given to the substeps of MJX.
 def test_model_fields_mean_the_same_on_both_engines():
     reacher = pair("reacher")
     model, state = reacher.task.model, reacher.start()

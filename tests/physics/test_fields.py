@@ -54,7 +54,7 @@ def engine():
     return NativeEngine(box_model(), num_worlds=N, substeps=SUBSTEPS)
 
 
-# Seen to fail: without set_const; with fields written only at init; with starts.fields ignored.
+# Seen to fail: without set_const; with starts.fields ignored.
 def test_worlds_with_fields_of_their_own_are_models_of_their_own(engine):
     first, second = fields(0), fields(1)
     step = jax.jit(engine.step)

@@ -30,7 +30,6 @@ MODELS = {
 }
 
 
-# Seen to fail: mjx without check_model.
 @pytest.mark.parametrize("engine", ["native", "mjx"])
 @pytest.mark.parametrize("what", MODELS)
 def test_models_with_other_state_are_refused(engine, what):

@@ -27,16 +27,16 @@ def _task():
 
 
 def _config(tmp_path, **values):
-    return make_config(
-        tmp_path / "run",
-        num_envs=8,
-        rollout=40,
-        prefill=5,
-        replay_capacity=60,
-        control_steps_per_update=9.0,
-        goal_switch_probability=0.05,
-        **{"agent": AGENT} | values,
-    )
+    settings = {
+        "num_envs": 8,
+        "rollout": 40,
+        "prefill": 5,
+        "replay_capacity": 60,
+        "control_steps_per_update": 9.0,
+        "goal_switch_probability": 0.05,
+        "agent": AGENT,
+    }
+    return make_config(tmp_path / "run", **settings | values)
 
 
 def _iterate(program, state, config, iterations):
