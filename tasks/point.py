@@ -27,7 +27,7 @@ SECONDS_PER_CELL = 3.0
 CELL_JITTER = 0.9  # of goals in training and of starts anywhere [m]
 
 CAMERA = Camera(position=(15.0, 0.0, 21.0), target=(0.5, 0.0, 0.0), up=(-1.0, 0.0, 0.0))
-LAPTOP = Budget(control_steps=1_500_000, gradient_steps=25_000)
+LAPTOP = Budget(control_steps=1_200_000, gradient_steps=20_000)
 
 
 def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from robot_gcrl.contract.contract import ActionMap
+from robot_gcrl.contract.fields import ActionMap
 from robot_gcrl.contract.observe import Array, Layout
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robot_gcrl.contract.contract import Contract, Field
+from robot_gcrl.contract.contract import Contract
+from robot_gcrl.contract.fields import Field
 from robot_gcrl.errors import ContractError
 
 Array = Any  # numpy or jax: the functions below are the same lines for both

@@ -6,7 +6,7 @@ A world that diverges keeps the numbers from before the step and is truncated th
 state holds an observation that was measured.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,8 @@ from robot_gcrl.contract.observe import (
     read_inputs,
 )
 from robot_gcrl.env.practice import Practice, Sampler
-from robot_gcrl.physics.engine import Engine, Starts, State, Ticket, report
+from robot_gcrl.env.state import EnvState, EnvTicket
+from robot_gcrl.physics.engine import Engine, Starts, State, report
 from robot_gcrl.task.task import Task
 
 Goals = Literal["train", "eval"]
@@ -31,64 +32,8 @@ Goals = Literal["train", "eval"]
 _AS_THE_TASK = Practice()
 
 
-class EnvState(NamedTuple):
-    """N worlds at one control step.
-
-    Attributes:
-      physics: the engine's state.
-      goal: [N, G], SI, the goal to be pursued from here.
-      previous_action: [N, A], clipped to [-1, 1]; 0 at a start.
-      previous_ctrl: [N, A] in contract order, SI; the measured position at a start.
-      step: [N], control steps since the episode began.
-      length: [N], control steps after which the episode is truncated.
-      episode: [N], number of the world's episode, from 0.
-      ended: [N], whether this is the episode's last state.
-      terminated: [N], whether it ended in an unhealthy state; else it was truncated.
-      steps_at_goal: [N], control steps of the episode that ended within the success radius.
-      reached: [N], whether that is more than 0.
-    """
-
-    physics: State
-    goal: Float[Array, "N G"]
-    previous_action: Float[Array, "N A"]
-    previous_ctrl: Float[Array, "N A"]
-    step: Int[Array, " N"]
-    length: Int[Array, " N"]
-    episode: Int[Array, " N"]
-    ended: Bool[Array, " N"]
-    terminated: Bool[Array, " N"]
-    steps_at_goal: Int[Array, " N"]
-    reached: Bool[Array, " N"]
-
-
-class EnvTicket(NamedTuple):
-    """A control step under way.
-
-    Attributes:
-      physics: the engine's ticket.
-      before: the state that the step began with.
-      action: [N, A], clipped.
-      ctrl: [N, A] in contract order, SI.
-      key: for what is drawn when the step is over.
-    """
-
-    physics: Ticket
-    before: EnvState
-    action: Float[Array, "N A"]
-    ctrl: Float[Array, "N A"]
-    key: Array
-
-    @property
-    def token(self) -> Int[Array, ""]:
-        """The number 0, that what shall run during the step must depend on."""
-        return self.physics.token
-
-
 class GoalEnv:
-    """Episodes of one task on one engine.
-
-    Letters: N worlds, O observation, A action, G goal, S success groups.
-    """
+    """Episodes of one task on one engine; S is the number of success groups."""
 
     def __init__(
         self, task: Task, engine: Engine, *, goals: Goals, practice: Practice = _AS_THE_TASK
@@ -161,8 +106,7 @@ class GoalEnv:
 
     def observation(self, state: EnvState) -> Float[Array, "N O"]:
         """The observation, noise-free, in observation units."""
-        inputs = read_inputs(self._layout, report(state.physics), jnp)
-        return observe(self._contract, inputs, state.previous_action, jnp)
+        return observe(self._contract, self._inputs(state.physics), state.previous_action, jnp)
 
     def goal_input(self, state: EnvState) -> Float[Array, "N G"]:
         """The goal in observation units."""
@@ -205,7 +149,7 @@ class GoalEnv:
         ctrl: Float[Array, "N A"],
         key: Array,
     ) -> EnvState:
-        reset, worlds = before.ended, before.ended[:, None]
+        reset = before.ended
         step = jnp.where(reset, 0, before.step + 1)
         length = jnp.where(reset, self.task.episode_length, before.length)
         healthy = is_healthy(self._contract, self._layout, report(physics), jnp)
@@ -213,8 +157,8 @@ class GoalEnv:
         ended = terminated | physics.diverged | (step >= length)
         state = before._replace(
             physics=physics,
-            previous_action=jnp.where(worlds, 0.0, action),
-            previous_ctrl=jnp.where(worlds, self._initial_ctrl(physics), ctrl),
+            previous_action=jnp.where(reset[:, None], 0.0, action),
+            previous_ctrl=jnp.where(reset[:, None], self._initial_ctrl(physics), ctrl),
             step=step,
             length=length,
             episode=before.episode + reset,
@@ -231,9 +175,8 @@ class GoalEnv:
         switch_key, goal_key = jax.random.split(key)
         wanted = reset
         if self._practice.goal_switch_probability > 0.0:
-            switch = jax.random.bernoulli(
-                switch_key, self._practice.goal_switch_probability, reset.shape
-            )
+            p = self._practice.goal_switch_probability
+            switch = jax.random.bernoulli(switch_key, p, reset.shape)
             # The goal of an episode's last state stays, for its final success.
             wanted = reset | (switch & ~state.ended)
         physics = state.physics
@@ -248,7 +191,10 @@ class GoalEnv:
         )
 
     def _achieved(self, physics: State) -> Float[Array, "N G"]:
-        return achieved_goal(self._contract, read_inputs(self._layout, report(physics), jnp))
+        return achieved_goal(self._contract, self._inputs(physics))
+
+    def _inputs(self, physics: State) -> Float[Array, "N I"]:
+        return read_inputs(self._layout, report(physics), jnp)
 
     def _initial_ctrl(self, physics: State) -> Float[Array, "N A"]:
         return initial_ctrl(self._contract.action, self._layout, physics.qpos, jnp)

@@ -11,7 +11,13 @@ from robot_gcrl.replay.hindsight import Batch
 from tests import naive
 
 SIZES = {"observation_size": 5, "action_size": 3, "goal_index": (0, 3)}
-SMALL = {"width": 16, "depth": 8, "embedding_size": 6, "batch_size": 10, "gamma": 0.9}
+SMALL = {
+    "width": 16,
+    "depth": 8,
+    "embedding_size": 6,
+    "batch_size": 10,
+    "temperature_learning_rate": 2e-3,
+}
 
 
 def small_agent(**settings: object) -> Agent:
@@ -54,7 +60,7 @@ def naive_losses(
 
 
 def test_losses_are_those_of_the_equations():
-    # Fails with psi of another batch row, and with the actor's goal left out.
+    # Fails with psi of another row in the actor's loss.
     key = jax.random.key(5)
     _, metrics = UPDATE(STATE, batch_of(), key)
     noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
@@ -65,7 +71,7 @@ def test_losses_are_those_of_the_equations():
 
 
 def test_gradients_are_those_of_the_equations():
-    # Fails with the actor's loss differentiated in the critic too, and with psi's gradient stopped.
+    # Fails with the gradient through psi stopped.
     key = jax.random.key(5)
     state, _ = UPDATE(STATE, batch_of(), key)
     noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
@@ -91,19 +97,19 @@ def test_gradients_are_those_of_the_equations():
 
 
 def test_golden_numbers_of_three_updates():
-    # Fails with any change of a loss, an initialisation or the optimiser.
+    # Fails with the learning rates of actor and temperature exchanged.
     state, metrics = STATE, {}
     for step in range(3):
         state, metrics = UPDATE(state, batch_of(seed=step), jax.random.key(step))
     for name, value in GOLDEN.items():
-        assert float(metrics[name]) == pytest.approx(value, rel=2e-3, abs=2e-4), name
+        assert float(metrics[name]) == pytest.approx(value, rel=5e-4, abs=2e-4), name
     assert set(metrics) == set(GOLDEN)
 
 
 GOLDEN = {
     "action_saturation": 0.0,
-    "actor_gradient_norm": 36.91632,
-    "actor_loss": 6.75648,
+    "actor_gradient_norm": 37.03365,
+    "actor_loss": 6.77107,
     "categorical_accuracy": 0.0,
     "critic_gradient_norm": 2.84004,
     "critic_loss": 2.37051,
@@ -111,7 +117,7 @@ GOLDEN = {
     "energy_positive": -2.30059,
     "entropy": -4.28304,
     "logsumexp": 0.06054,
-    "temperature": 1.0006,
+    "temperature": 1.00401,
 }
 
 
@@ -206,7 +212,7 @@ def test_the_temperature_settles_the_entropy_at_its_target():
 
 
 def test_the_agent_learns_which_action_reaches_a_goal():
-    # Fails with the sign of the energy, or of the actor's loss, turned round.
+    # Fails with the sign of the energy turned round, and with that of its part of the actor's loss.
     agent = make_agent(
         CrlConfig(width=32, batch_size=64, learning_rate=1e-3, initial_log_temperature=-3.0),
         observation_size=2,

@@ -41,7 +41,7 @@ def test_depth_counts_the_layers_inside_blocks():
 
 
 def test_blocks_begin_different_from_each_other():
-    # Fails without split_rngs.
+    # Fails where every block is made from the same key.
     kernel = actor(actor_depth=8).init(jax.random.key(0))["blocks"]["layer0"]["dense"]["kernel"]
     assert not np.allclose(kernel[0], kernel[1])
 
@@ -50,6 +50,15 @@ def test_the_published_kernels_are_uniform_within_one_over_root_fan_in():
     kernel = actor(width=256).init(jax.random.key(0))["blocks"]["layer2"]["dense"]["kernel"]
     assert float(jnp.abs(kernel).max()) == pytest.approx(1 / 16, rel=1e-3)
     assert float(kernel.std()) == pytest.approx(1 / 16 / 3**0.5, rel=0.01)
+
+
+def test_small_heads_begin_at_a_tenth():
+    # Fails with the small scale at 1.
+    published, small = (
+        actor(width=256, head_init=form).init(jax.random.key(0))["head"]["kernel"]
+        for form in ("published", "small")
+    )
+    np.testing.assert_allclose(10.0 * small, published, rtol=1e-5)
 
 
 def test_zero_blocks_begin_as_the_identity():

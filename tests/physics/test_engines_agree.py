@@ -52,7 +52,7 @@ class Pair:
 
     def differences(self, state, count):
         """Greatest differences of qpos, qvel and sensordata, each [count]: one a control step."""
-        states = dict.fromkeys(self.engines, state)
+        states = {name: state for name in self.steps}  # noqa: C420
         starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
         worst = []
         for ctrl in self.controls(state, count):
@@ -87,7 +87,7 @@ def test_the_reacher_is_the_same_on_both_engines():
     assert_agree_without_contact(reacher, reacher.start())
 
 
-# Seen to fail: by 6e-2 with cone="pyramidal": the two turn the frames of capsule contacts differently.
+# Seen to fail: with cone="pyramidal", where the engines turn capsule contacts differently.
 def test_the_ant_is_the_same_in_the_air_and_when_it_touches_the_ground():
     ant = pair("ant")
     state = ant.start()

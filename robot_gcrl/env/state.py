@@ -1,0 +1,60 @@
+"""What N worlds of an environment are at one instant."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Bool, Float, Int
+
+from robot_gcrl.physics.engine import State, Ticket
+
+
+class EnvState(NamedTuple):
+    """N worlds at one control step.
+
+    Attributes:
+      physics: the engine's state.
+      goal: [N, G], SI, the goal to be pursued from here.
+      previous_action: [N, A], clipped to [-1, 1]; 0 at a start.
+      previous_ctrl: [N, A] in contract order, SI; the measured position at a start.
+      step: [N], control steps since the episode began.
+      length: [N], control steps after which the episode is truncated.
+      episode: [N], number of the world's episode, from 0.
+      ended: [N], whether this is the episode's last state.
+      terminated: [N], whether it ended in an unhealthy state; else it was truncated.
+      steps_at_goal: [N], control steps of the episode that ended within the success radius.
+      reached: [N], whether that is more than 0.
+    """
+
+    physics: State
+    goal: Float[Array, "N G"]
+    previous_action: Float[Array, "N A"]
+    previous_ctrl: Float[Array, "N A"]
+    step: Int[Array, " N"]
+    length: Int[Array, " N"]
+    episode: Int[Array, " N"]
+    ended: Bool[Array, " N"]
+    terminated: Bool[Array, " N"]
+    steps_at_goal: Int[Array, " N"]
+    reached: Bool[Array, " N"]
+
+
+class EnvTicket(NamedTuple):
+    """A control step under way.
+
+    Attributes:
+      physics: the engine's ticket.
+      before: the state that the step began with.
+      action: [N, A], clipped.
+      ctrl: [N, A] in contract order, SI.
+      key: for what is drawn when the step is over.
+    """
+
+    physics: Ticket
+    before: EnvState
+    action: Float[Array, "N A"]
+    ctrl: Float[Array, "N A"]
+    key: Array
+
+    @property
+    def token(self) -> Int[Array, ""]:
+        """The number 0, that what shall run during the step must depend on."""
+        return self.physics.token
