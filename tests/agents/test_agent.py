@@ -107,7 +107,7 @@ def test_golden_numbers_of_three_updates():
 
 
 GOLDEN = {
-    "action_saturation": 0.0,
+    "action_magnitude": 0.54204,
     "actor_gradient_norm": 37.03365,
     "actor_loss": 6.77107,
     "categorical_accuracy": 0.0,
@@ -122,9 +122,7 @@ GOLDEN = {
 
 
 def test_every_metric_varies():
-    head = jax.tree.map(lambda leaf: 20.0 * leaf, STATE.actor["head"])
-    state = STATE._replace(actor={**STATE.actor, "head": head})  # outputs at the bounds
-    rows = []
+    state, rows = STATE, []
     for step in range(4):
         state, metrics = UPDATE(state, batch_of(seed=step), jax.random.key(step))
         rows.append(metrics)

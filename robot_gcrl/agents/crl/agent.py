@@ -28,8 +28,6 @@ from robot_gcrl.nets.moments import Moments, normalize, update_moments
 from robot_gcrl.nets.tanh_normal import mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
 
-# |tanh(mean)| above this counts as saturated.
-SATURATED = 0.99
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,7 +108,7 @@ class Agent:
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
         )(state.critic, batch)
-        (policy_loss, (entropy, saturation)), actor_gradient = jax.value_and_grad(
+        (policy_loss, (entropy, magnitude)), actor_gradient = jax.value_and_grad(
             self._actor_loss, has_aux=True
         )(state.actor, state, batch, psi, key)
         temperature_gradient = jax.grad(temperature_loss)(
@@ -123,7 +121,7 @@ class Agent:
             "actor_loss": policy_loss,
             "entropy": entropy,
             "temperature": jnp.exp(state.log_temperature),
-            "action_saturation": saturation,
+            "action_magnitude": magnitude,
             "critic_gradient_norm": _norm(critic_gradient),
             "actor_gradient_norm": _norm(actor_gradient),
         }
@@ -154,8 +152,8 @@ class Agent:
         action, log_density = sample_tanh_normal(policy, key=key)
         phi = self.networks.phi(state.critic, batch.observation, action)
         loss = actor_loss(paired_energy(phi, psi), log_density, jnp.exp(state.log_temperature))
-        saturation = jnp.mean(jnp.abs(mode(policy)) > SATURATED)
-        return loss, (-jnp.mean(log_density), saturation)
+        magnitude = jnp.mean(jnp.abs(mode(policy)))
+        return loss, (-jnp.mean(log_density), magnitude)
 
     def _normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
         if not self.config.normalize_observations:
