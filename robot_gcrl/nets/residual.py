@@ -1,7 +1,7 @@
 """A residual trunk whose depth costs neither program text nor compile time.
 
 Dense + LayerNorm + Swish in, then D / 4 blocks of 4 x [Dense, LayerNorm, Swish] added to their
-input, then a linear head (arXiv 2503.14858, section 3.2). The parameters of all blocks are stacked
+input, then a linear head (arXiv 2503.14858). The parameters of all blocks are stacked
 along a leading axis and one `lax.scan` runs over them. Letters: W width, D depth: the Dense layers
 inside blocks.
 """

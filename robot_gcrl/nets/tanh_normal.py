@@ -1,6 +1,6 @@
 """A normal distribution squashed by tanh into (-1, 1): its samples and their log-densities.
 
-u = mean + std * noise, action = tanh(u) (arXiv 1812.05905, appendix C). A network gives the mean
+u = mean + std * noise, action = tanh(u) (arXiv 1812.05905). A network gives the mean
 and a raw number per action component, of which the standard deviation is made.
 """
 

@@ -29,7 +29,6 @@ from robot_gcrl.nets.tanh_normal import mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
 
 
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Agent:
     """The agent of one contract; make it with `make_agent`.

@@ -66,7 +66,7 @@ def critic_terms(
     """InfoNCE with each row's own goal as the positive, plus the penalty on the logsumexp.
 
     mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2); symmetric adds
-    mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052, section 4).
+    mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052).
     """
     size = phi.shape[0]
     own = jnp.eye(size, dtype=bool)
@@ -98,6 +98,6 @@ def temperature_loss(
 ) -> Float[Array, ""]:
     """Entropy above its target, times the temperature: lowers the temperature where it is.
 
-    arXiv 1812.05905, equation 18, with the entropy estimated from the batch.
+    arXiv 1812.05905, with the entropy estimated from the batch.
     """
     return jnp.exp(log_temperature) * (entropy - target_entropy)
