@@ -21,6 +21,7 @@ from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score,
 from robot_gcrl.train.interrupt import Interrupt
 from robot_gcrl.train.live import LiveView
 from robot_gcrl.train.loop import (
+    Program,
     TrainState,
     gradient_steps,
     make_program,
@@ -50,6 +51,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
     check_memory(task.contract, task.model, config)
+    program = make_program(task, config)  # refuses what cannot run, before anything is written
     sha256 = task.contract.sha256
     if resume:
         opened = RunFolder.open(config.run, config)
@@ -58,8 +60,10 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
         opened = RunFolder.create(config.run, config, sha256)
     with opened as folder, Interrupt() as interrupt:
         sys.stderr.write(announcement(task, folder.config) + "\n")
+        if resume and not folder.has_last:
+            sys.stderr.write("  The run has no checkpoint yet: it begins again at step 0.\n")
         sys.stderr.flush()
-        run = Run(task, folder, started=started)
+        run = Run(task, program, folder, started=started)
         with LiveView(run.total_control_steps) as view, run.metrics:
             run.go(interrupt, view)
     interrupt.raise_if_set()
@@ -69,17 +73,18 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
 class Run:
     """The moving parts of one run: where it is, and when it did what."""
 
-    def __init__(self, task: Task, folder: RunFolder, *, started: float) -> None:
-        """Makes the program; continues from the folder's last checkpoint if it has one.
+    def __init__(self, task: Task, program: Program, folder: RunFolder, *, started: float) -> None:
+        """Begins anew, or continues from the folder's last checkpoint if it has one.
 
         Args:
           task: what is trained.
+          program: of the same task and settings.
           folder: open and locked; its settings are the run's.
           started: time.monotonic() when the command began.
         """
         config = folder.config
         self._config, self._folder = config, folder
-        self._program = make_program(task, config)
+        self._program = program
         self._evaluator = make_evaluator(
             task,
             policy_mean(self._program.agent),

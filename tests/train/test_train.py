@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,3 +114,34 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, number, code):
     assert lines[-1]["control_steps"] == saved + 256
     steps = [line["control_steps"] for line in lines]
     assert steps == sorted(steps)
+
+
+# Seen to fail: with the folder made before the engine.
+def test_what_cannot_run_writes_nothing(tmp_path):
+    run = tmp_path / "run"
+    process = _train(run, "--task", "reacher", "--engine", "warp")
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert messages == (
+        "robot-gcrl: Engine 'warp' is not available: it was not measured on a GPU yet. Available: "
+        "native, mjx. Use --engine mjx.\n"
+    )
+    assert not run.exists()
+
+
+# Seen to fail: with nothing said.
+def test_a_run_without_a_checkpoint_begins_again_and_says_so(tmp_path):
+    run = tmp_path / "run"
+    options = ("--task", "reacher", "--preset", "smoke", "--steps", "256", "--evaluations", "1")
+    process = _train(run, *options)
+    _, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    shutil.rmtree(run / "checkpoints" / "last")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "robot_gcrl.cli", "train", "--resume", str(run)],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"NPROC": "1"},
+    )  # fmt: skip
+    _, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    assert "The run has no checkpoint yet: it begins again at step 0." in messages
+    assert [line["control_steps"] for line in read_metrics(run)] == [256, 256]
