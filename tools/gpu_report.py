@@ -29,7 +29,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from robot_gcrl.agents.crl.agent import make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.env.goal_env import GoalEnv
 from robot_gcrl.physics.engine import Starts
@@ -37,6 +36,7 @@ from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.hindsight import Batch
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
+from robot_gcrl.train.loop import agent_of
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.presets import make_train_config
 from robot_gcrl.train.train import train
@@ -159,7 +159,7 @@ def collecting(limit: float, *, tiny: bool) -> Rows:
 def _collector(task: Task, worlds: int, steps: int) -> tuple[Callable[[Any], Any], Any]:
     engine = make_engine("auto", task.model, num_worlds=worlds, substeps=task.substeps)
     env = GoalEnv(task, engine, goals="train")
-    agent = _agent(task, CrlConfig())
+    agent = agent_of(task, CrlConfig())
     learner = jax.jit(agent.init)(jax.random.key(0))
 
     @jax.jit
@@ -175,16 +175,6 @@ def _collector(task: Task, worlds: int, steps: int) -> tuple[Callable[[Any], Any
         return jax.lax.scan(step, state, jax.random.split(use, steps))[0], key
 
     return collect, (jax.jit(env.init)(jax.random.key(1)), jax.random.key(2))
-
-
-def _agent(task: Task, config: CrlConfig) -> Any:
-    contract = task.contract
-    return make_agent(
-        config,
-        observation_size=contract.observation_size,
-        action_size=contract.action_size,
-        goal_index=contract.goal_index,
-    )
 
 
 def update_times(limit: float, *, tiny: bool) -> Rows:
@@ -205,7 +195,7 @@ def update_times(limit: float, *, tiny: bool) -> Rows:
 
 
 def _update_time(task: Task, config: CrlConfig) -> dict[str, Any]:
-    agent = _agent(task, config)
+    agent = agent_of(task, config)
     contract, size = task.contract, config.batch_size
     keys = jax.random.split(jax.random.key(0), 3)
     batch = Batch(

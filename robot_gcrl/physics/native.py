@@ -7,7 +7,6 @@ while the physics runs; `wait` collects it. Nothing in the result depends on tim
 """
 
 import functools
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -20,6 +19,7 @@ from jaxtyping import Array, Bool, Float
 
 from robot_gcrl.errors import EngineError
 from robot_gcrl.physics.calculator import Argument, Calculator, Outcome
+from robot_gcrl.physics.cores import cores
 from robot_gcrl.physics.engine import Starts, State, Ticket
 from robot_gcrl.physics.model_check import check_field, check_field_shape, check_model
 from robot_gcrl.physics.reset import blank_state, put_at_starts
@@ -60,9 +60,9 @@ class NativeEngine:
         log = mujoco.MjLogConfig.get()
         log.logto_file = False
         log.set()
-        cores = _cores()
+        available = cores()
         self.num_worlds = num_worlds
-        self.threads = threads or max(1, cores - 1 if overlap else cores)
+        self.threads = threads or max(1, available - 1 if overlap else available)
         self._model = model
         self._substeps = substeps
         self._overlap = overlap
@@ -180,9 +180,3 @@ def _rows(state: State) -> Float[Array, "N columns"]:
 def _arguments(begun: State, ctrl: Float[Array, "N nu"], starts: Starts) -> list[Array]:
     rows = jnp.concatenate([_rows(begun), ctrl], axis=-1)
     return [rows, starts.mask, *(begun.fields[name] for name in sorted(begun.fields))]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -90,7 +90,7 @@ def restore_policy(
     folder = RunFolder.open(path)
     task = load_task(folder.config.task, maze=folder.config.maze)
     folder.require_contract(task.contract.sha256)
-    agent = agent_of(task, folder.config)
+    agent = agent_of(task, folder.config.agent)
     template = jax.eval_shape(agent.init, jax.random.key(0))
     return task, agent, *folder.restore_agent(checkpoint, template)
 

@@ -88,9 +88,7 @@ def selection_key(seed: int) -> Array:
     return jax.random.fold_in(jax.random.key(seed), 0xBE57)
 
 
-def make_evaluator(
-    task: Task, act: Act, *, engine: str, goals: Goals, episodes: int, threads: int = 0
-) -> Evaluator:
+def make_evaluator(task: Task, act: Act, *, engine: str, goals: Goals, episodes: int) -> Evaluator:
     """Builds worlds of their own and compiles whole episodes with `act`.
 
     Args:
@@ -99,7 +97,6 @@ def make_evaluator(
       engine: as in TrainConfig.
       goals: which distribution of starts and goals.
       episodes: how many will be asked for; no more than 256 run at once.
-      threads: of the native engine, 0 for all cores.
 
     Raises:
       ConfigError: fewer than one episode.
@@ -107,19 +104,18 @@ def make_evaluator(
     if episodes < 1:
         raise ConfigError(f"Cannot evaluate {episodes} episodes. Expected at least 1.")
     worlds = min(episodes, _MOST_WORLDS)
-    env = make_worlds(task, engine=engine, goals=goals, worlds=worlds, threads=threads)
+    env = make_worlds(task, engine=engine, goals=goals, worlds=worlds)
     run = jax.jit(functools.partial(_episodes, env=env, act=act, length=task.episode_length))
     return Evaluator(task=task, worlds=worlds, run=run)
 
 
-def make_worlds(task: Task, *, engine: str, goals: Goals, worlds: int, threads: int = 0) -> GoalEnv:
+def make_worlds(task: Task, *, engine: str, goals: Goals, worlds: int) -> GoalEnv:
     """Worlds that follow the task alone, without what training adds; arguments as above."""
     stepper = make_engine(
         engine,
         task.model,
         num_worlds=worlds,
         substeps=task.substeps,
-        threads=threads or None,
         overlap=False,
     )
     return GoalEnv(task, stepper, goals=goals)

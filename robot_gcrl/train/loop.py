@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
+from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.buffer import Replay, add, make_replay
@@ -82,7 +83,7 @@ def make_program(task: Task, config: TrainConfig) -> Program:
         stagger=True,
     )
     env = GoalEnv(task, engine, goals="train", practice=practice)
-    agent = agent_of(task, config)
+    agent = agent_of(task, config.agent)
 
     def init(seed: int | Int[Array, ""]) -> TrainState:
         return _init(jax.random.key(seed), env, agent, task, config)
@@ -98,14 +99,14 @@ def make_program(task: Task, config: TrainConfig) -> Program:
     )
 
 
-def agent_of(task: Task, config: TrainConfig) -> Agent:
-    """The agent of a run."""
+def agent_of(task: Task, config: CrlConfig) -> Agent:
+    """The agent of a task's contract."""
     contract = task.contract
     return make_agent(
-        config.agent,
+        config,
         observation_size=contract.observation_size,
         action_size=contract.action_size,
-        goal_index=tuple(int(i) for i in contract.goal_index),
+        goal_index=contract.goal_index,
     )
 
 

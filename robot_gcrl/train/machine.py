@@ -12,15 +12,10 @@ from typing import Any
 
 import jax
 
+from robot_gcrl.physics.cores import cores
+
 # Those whose arithmetic the state of a run goes through
 _NUMERICAL = ("jax", "jaxlib", "flax", "optax", "mujoco", "mujoco-mjx", "numpy", "robot-gcrl")
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    # sched_getaffinity (Linux) knows of taskset and containers; macOS has none
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def machine(physics_threads: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ This is the shell around `robot_gcrl.train.loop`: clock, files, signals, termina
 changes what is learned, so a run that was stopped and resumed is the run that was not.
 """
 
+import functools
 import math
 import sys
 import time
@@ -138,7 +139,7 @@ class Run:
     def _total_iterations(self) -> int:
         return -(-self._config.steps // self._per_iteration)
 
-    @property
+    @functools.cached_property
     def _evaluation_iterations(self) -> set[int]:
         count, total = self._config.evaluations, self._total_iterations
         return {-(-total * i // count) for i in range(1, count + 1)}
