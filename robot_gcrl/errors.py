@@ -37,6 +37,22 @@ class CheckpointError(RobotGcrlError):
     """A run folder or checkpoint that is missing, foreign, damaged or cannot be written."""
 
 
+class BridgeError(RobotGcrlError):
+    """An endpoint, peer or key with which the bridge cannot work."""
+
+
+class ProfileError(RobotGcrlError):
+    """A robot's profile that is wrong in itself or does not fit the policy."""
+
+
+class RobotError(RobotGcrlError):
+    """A robot that must not be moved as it is, or as it was asked to be."""
+
+
+class PolicyError(RobotGcrlError):
+    """A policy file that is missing, damaged or cannot be written, or what cannot run it."""
+
+
 class RenderingError(RobotGcrlError):
     """A picture or video that this machine cannot draw."""
 

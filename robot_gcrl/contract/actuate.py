@@ -8,8 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
+from robot_gcrl.contract.contract import Contract
 from robot_gcrl.contract.fields import ActionMap
-from robot_gcrl.contract.observe import Array, Layout
+from robot_gcrl.contract.observe import Array
 
 
 def actuate(
@@ -25,9 +26,16 @@ def actuate(
     return xp.clip(ctrl, low, high)
 
 
-def initial_ctrl(action_map: ActionMap, layout: Layout, qpos: Array, xp: ModuleType = np) -> Array:
-    """The ctrl [.., A] before the first action: the measured position, or 0 in other modes."""
-    low, high = action_map.ctrl_range
-    held = xp.clip(qpos[..., np.maximum(layout.actuated_qpos, 0)], low, high)
-    known = action_map.is_position & (layout.actuated_qpos >= 0)
+def initial_ctrl(contract: Contract, inputs: Array, xp: ModuleType = np) -> Array:
+    """The ctrl [.., A] before the first action: the measured position, or 0 in other modes.
+
+    Args:
+      contract: of the robot.
+      inputs: [.., I], raw measured numbers.
+      xp: the array namespace.
+    """
+    low, high = contract.action.ctrl_range
+    index = contract.actuated_input
+    held = xp.clip(inputs[..., np.maximum(index, 0)], low, high)
+    known = contract.action.is_position & (index >= 0)
     return xp.where(known, held, xp.zeros_like(held))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from robot_gcrl.contract.fields import (
+    STARTS_AT_MEASURED,
     ActionMap,
     Field,
     GoalField,
@@ -70,7 +71,7 @@ class Contract:
                 f"Contract {self.name!r} has goal fields {labels} and success groups over "
                 f"{grouped}. Expected each goal field, named once, in one group."
             )
-        _ = self.goal_index  # fails here, where the author sees it
+        _ = self.goal_index, self.actuated_input  # fail here, where the author sees it
 
     @functools.cached_property
     def components(self) -> tuple[tuple[Field, int], ...]:
@@ -105,6 +106,24 @@ class Contract:
         return np.array(index, np.int32)
 
     @functools.cached_property
+    def actuated_input(self) -> np.ndarray:
+        """Int [A]: the input that is the position of each actuator's joint; -1 where none is."""
+        action, position = self.action, {entry: i for i, entry in enumerate(self.inputs)}
+        index = []
+        for actuator, joint, mode in zip(
+            action.actuators, action.joints, action.modes, strict=True
+        ):
+            found = -1 if joint is None else position.get(("qpos", joint, 0), -1)
+            if found < 0 and mode in STARTS_AT_MEASURED:
+                raise ContractError(
+                    f"Actuator {actuator!r} of contract {self.name!r} commands a position, and the "
+                    f"observation does not contain that of its joint ({joint!r}). A robot could "
+                    "not start from where it is. Observe the qpos of that joint."
+                )
+            index.append(found)
+        return np.array(index, np.int32)
+
+    @functools.cached_property
     def goal_scale(self) -> np.ndarray:
         """float32 [G]: observation units per SI unit of each goal field."""
         scales = [self.components[i][0].scale for i in self.goal_index]
@@ -117,6 +136,14 @@ class Contract:
             np.array([g.low for g in self.goal], np.float32),
             np.array([g.high for g in self.goal], np.float32),
         )
+
+    def __hash__(self) -> int:
+        """Of the JSON, once: functions that cache by contract run in every control step."""
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash(self.canonical_json)
 
     @property
     def observation_size(self) -> int:

@@ -18,6 +18,8 @@ Transform = Literal["identity", "cos", "sin"]
 Mode = Literal["torque", "joint_position", "joint_position_delta", "joint_velocity", "gripper"]
 
 _POSITION_MODES = ("joint_position", "joint_position_delta", "gripper")
+STARTS_AT_MEASURED = ("joint_position", "joint_position_delta")
+"""Modes in which the first ctrl is the measured position, which a robot must therefore observe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,8 @@ class ActionMap:
 
     Attributes:
       actuators: names in the MJCF, in the order of the action.
+      joints: the joint that each actuator drives, or None (a tendon, a site). A robot measures it:
+        position modes start from its position, and a damped stop works against its velocity.
       modes: one for each actuator.
       scale: one for each actuator.
       offset: one for each actuator.
@@ -141,6 +145,7 @@ class ActionMap:
     """
 
     actuators: tuple[str, ...]
+    joints: tuple[str | None, ...]
     modes: tuple[Mode, ...]
     scale: tuple[float, ...]
     offset: tuple[float, ...]
@@ -151,7 +156,7 @@ class ActionMap:
 
     def __post_init__(self) -> None:
         count = len(self.actuators)
-        for name in ("modes", "scale", "offset", "low", "high", "velocity_limit",
+        for name in ("joints", "modes", "scale", "offset", "low", "high", "velocity_limit",
                      "acceleration_limit"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and len(value) != count:

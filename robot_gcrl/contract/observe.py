@@ -41,13 +41,11 @@ class Layout:
       inputs: int [I], addresses in concatenate(qpos, qvel, sensordata).
       healthy: int [H], likewise, one for each component of the contract's healthy fields.
       actuators: int [A], the model's actuator ids in contract order.
-      actuated_qpos: int [A], the qpos address of the joint that each actuator drives; -1 if none.
     """
 
     inputs: np.ndarray
     healthy: np.ndarray
     actuators: np.ndarray
-    actuated_qpos: np.ndarray
 
 
 def make_layout(contract: Contract, model: Any) -> Layout:
@@ -56,7 +54,7 @@ def make_layout(contract: Contract, model: Any) -> Layout:
     Raises:
       ContractError: a name that the model does not have, a component beyond its size, a sensor of
         the acceleration stage (after a step it would be one substep old), or a contract that
-        leaves out one of the model's actuators.
+        leaves out one of the model's actuators or names another joint than they drive.
     """
     inputs = [_address(model, source, name, c) for source, name, c in contract.inputs]
     healthy = [
@@ -71,20 +69,11 @@ def make_layout(contract: Contract, model: Any) -> Layout:
             f"Contract {contract.name!r} commands {len(actuators)} actuators; the model has "
             f"{model.nu}. Name each of them once; missing: {missing}."
         )
-    joints = [int(model.actuator_trnid[i, 0]) for i in actuators]
-    # mjTRN_JOINT is 0: the transmission whose target is a joint
-    driven = [int(model.actuator_trntype[i]) == 0 for i in actuators]
+    _check_joints(contract, model, actuators)
     return Layout(
         inputs=np.array(inputs, np.int32),
         healthy=np.array(healthy, np.int32),
         actuators=np.array(actuators, np.int32),
-        actuated_qpos=np.array(
-            [
-                int(model.jnt_qposadr[joint]) if by_joint else -1
-                for joint, by_joint in zip(joints, driven, strict=True)
-            ],
-            np.int32,
-        ),
     )
 
 
@@ -193,6 +182,19 @@ def _plan(contract: Contract) -> _Plan:
         ),
         radii=np.array([group.radius for group in contract.success], np.float32),
     )
+
+
+def _check_joints(contract: Contract, model: Any, actuators: list[int]) -> None:
+    for i, named in zip(actuators, contract.action.joints, strict=True):
+        # mjTRN_JOINT is 0: the transmission whose target is a joint
+        by_joint = int(model.actuator_trntype[i]) == 0
+        driven = model.joint(int(model.actuator_trnid[i, 0])).name if by_joint else None
+        if named != driven:
+            raise ContractError(
+                f"Contract {contract.name!r} says that actuator {model.actuator(i).name!r} drives "
+                f"the joint {named!r}; in the model it drives {driven!r}. Expected the same. "
+                "Change ActionMap.joints."
+            )
 
 
 def _id(model: Any, kind: str, name: str) -> int:

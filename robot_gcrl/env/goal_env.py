@@ -197,7 +197,7 @@ class GoalEnv:
         return read_inputs(self._layout, report(physics), jnp)
 
     def _initial_ctrl(self, physics: State) -> Float[Array, "N A"]:
-        return initial_ctrl(self._contract.action, self._layout, physics.qpos, jnp)
+        return initial_ctrl(self._contract, self._inputs(physics), jnp)
 
     def _in_model_order(self, ctrl: Float[Array, "N A"]) -> Float[Array, "N nu"]:
         return jnp.zeros_like(ctrl).at[:, self._layout.actuators].set(ctrl)

@@ -1,14 +1,15 @@
-"""What a run says before it begins: task, engine, devices, sizes, memory."""
+"""What a run says before it begins: task, engine, devices, sizes, memory, about how long."""
 
 import jax
 
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.forecast import forecast_seconds
 from robot_gcrl.train.memory import memory_bytes
 
 
 def announcement(task: Task, config: TrainConfig) -> str:
-    """A few lines for a person; the time that is left is shown once it has been measured."""
+    """A few lines for a person; the times are guesses until the run itself has been measured."""
     contract, agent = task.contract, config.agent
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
     updates = config.steps / config.control_steps_per_update
@@ -23,7 +24,17 @@ def announcement(task: Task, config: TrainConfig) -> str:
             f"  agent    depth {agent.depth}, width {agent.width}, batch {agent.batch_size}, "
             f"gamma {agent.gamma:g}, preset {config.preset}",
             f"  budget   {config.steps:,} control steps, {updates:,.0f} gradient steps{limit}",
+            f"  time     {_time(forecast_seconds(task, config), config.minutes)}",
             f"  memory   {memory_bytes(task.contract, task.model, config) / 2**20:,.0f} MiB",
             f"  folder   {config.run} (seed {config.seed})",
         )
     )
+
+
+def _time(seconds: float | None, minutes: float | None) -> str:
+    if seconds is None:
+        return "told once the first control steps have been measured"
+    if minutes is not None and 60.0 * minutes < seconds:
+        return f"{minutes:g} min of the about {seconds / 60:.0f} that the budget takes"
+    about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    return f"about {about} if nothing else runs here"

@@ -42,7 +42,8 @@ def make_model() -> mujoco.MjModel:
 
 ACTION_MAP = ActionMap(
     actuators=("turn", "push", "pull"),
-    modes=("joint_position_delta", "torque", "joint_position"),
+    joints=("hinge", "slide", None),
+    modes=("joint_position_delta", "torque", "gripper"),
     scale=(0.1, 2.0, 1.0),
     offset=(9.0, 0.5, 0.0),
     low=(-1.0, -2.0, -1.0),

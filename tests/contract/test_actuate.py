@@ -3,11 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from robot_gcrl.contract.actuate import actuate, initial_ctrl
-from robot_gcrl.contract.observe import make_layout
-from tests.contract.contracts import make_action_map, make_contract, make_model
+from tests.contract.contracts import make_contract
 
-MAP = make_action_map()
-LAYOUT = make_layout(make_contract(), make_model())
+CONTRACT = make_contract()
+MAP = CONTRACT.action
 
 
 def naive_ctrl(action, previous):
@@ -47,19 +46,19 @@ def test_nan_stays_visible():
 
 
 def test_positions_start_where_they_are_measured():
-    # seen to fail with the clip left out, and with the order of the model's actuators
-    qpos = np.zeros((2, 9), np.float32)
-    qpos[:, 7], qpos[:, 8] = (0.3, 1.7), (0.6, 0.6)  # hinge, slide
-    # turn: the hinge, within its limits; push: a torque; pull: a position that drives no joint
-    np.testing.assert_allclose(initial_ctrl(MAP, LAYOUT, qpos), [[0.3, 0, 0], [1.0, 0, 0]])
+    # seen to fail with the clip left out
+    inputs = np.zeros((2, 8), np.float32)
+    inputs[:, 2], inputs[:, 7] = (0.3, 1.7), (0.6, 0.6)  # hinge, slide
+    # turn: the hinge, within its limits; push: a torque; pull: a gripper that drives no joint
+    np.testing.assert_allclose(initial_ctrl(CONTRACT, inputs), [[0.3, 0, 0], [1.0, 0, 0]])
 
 
 def test_numpy_and_jax_run_the_same_lines():
     rng = np.random.default_rng(1)
     actions = rng.uniform(-1.5, 1.5, (9, 3)).astype(np.float32)
     previous = rng.uniform(-1, 1, (9, 3)).astype(np.float32)
-    qpos = rng.normal(size=(9, 9)).astype(np.float32)
+    inputs = rng.normal(size=(9, 8)).astype(np.float32)
     in_jax = jax.jit(lambda a, p: actuate(MAP, a, p, jnp))(actions, previous)
     np.testing.assert_allclose(actuate(MAP, actions, previous), in_jax, rtol=1e-6)
-    in_jax = jax.jit(lambda q: initial_ctrl(MAP, LAYOUT, q, jnp))(qpos)
-    np.testing.assert_array_equal(initial_ctrl(MAP, LAYOUT, qpos), in_jax)
+    in_jax = jax.jit(lambda x: initial_ctrl(CONTRACT, x, jnp))(inputs)
+    np.testing.assert_array_equal(initial_ctrl(CONTRACT, inputs), in_jax)

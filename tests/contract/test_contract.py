@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from robot_gcrl.contract import Contract, Field, GoalField, SuccessGroup
+from robot_gcrl.contract.difference import differences
 from robot_gcrl.errors import ContractError
 from tests.contract.contracts import make_action_map, make_contract
 
@@ -129,6 +130,14 @@ def test_the_contract_needs_neither_a_simulator_nor_jax():
             "observation does not contain untransformed. Add that field.",
         ),
         (
+            lambda: make_contract(
+                action=make_action_map(modes=("torque", "torque", "joint_position"))
+            ),
+            "Actuator 'pull' of contract 'demo' commands a position, and the observation does not "
+            "contain that of its joint (None). A robot could not start from where it is. Observe "
+            "the qpos of that joint.",
+        ),
+        (
             lambda: Contract.from_json("{}"),
             "The contract cannot be read: 'observation'. Expected the JSON that "
             "Contract.canonical_json writes.",
@@ -153,8 +162,8 @@ def test_errors(build, message):
             "Field 'a' has transform 'tan'. Expected one of identity, cos, sin.",
         ),
         (
-            "ActionMap(actuators=('a',), modes=('force',), scale=(1.0,), offset=(0.0,), "
-            "low=(0.0,), high=(1.0,))",
+            "ActionMap(actuators=('a',), joints=(None,), modes=('force',), scale=(1.0,), "
+            "offset=(0.0,), low=(0.0,), high=(1.0,))",
             "Actuator 'a' has mode 'force'. Expected one of torque, joint_position, "
             "joint_position_delta, joint_velocity, gripper.",
         ),
@@ -167,3 +176,13 @@ def test_errors_of_what_types_forbid(expression, message):
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == f"{message}\n"
+
+
+@pytest.mark.parametrize("other", ["[" * 60_000, "{" * 60_000, '{"a":' * 900 + "1" + "}" * 900])
+def test_differences_from_anything_are_short_and_never_fail(other):
+    # Seen to fail: with RecursionError not caught, by which one hello ended a server
+    rows = differences(make_contract(), other)
+    assert rows
+    assert all(len(cell) <= 120 for row in rows for cell in row)
+    long = json.dumps({"k" * 60_000: 1} | json.loads(make_contract().canonical_json))
+    assert all(len(cell) <= 120 for row in differences(make_contract(), long) for cell in row)

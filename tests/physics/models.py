@@ -105,6 +105,7 @@ def arm_task(*, episode_length: int = 10) -> Task:
         success=(SuccessGroup(labels=("x", "y"), radius=0.08),),
         action=ActionMap(
             actuators=("shoulder_motor", "elbow_motor"),
+            joints=("shoulder", "elbow"),
             modes=("torque", "torque"),
             scale=(0.1, 0.2),
             offset=(0.0, 0.0),
@@ -152,6 +153,7 @@ def box_task(*, episode_length: int = 10, highest: float = 10.0) -> Task:
         success=(SuccessGroup(labels=("x", "y"), radius=0.3),),
         action=ActionMap(
             actuators=("push_x", "push_y"),
+            joints=(None, None),
             modes=("torque", "torque"),
             scale=(5.0, 5.0),
             offset=(0.0, 0.0),

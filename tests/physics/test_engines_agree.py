@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from robot_gcrl.contract.actuate import actuate, initial_ctrl
-from robot_gcrl.contract.observe import make_layout
-from robot_gcrl.physics.engine import Starts
+from robot_gcrl.contract.observe import make_layout, read_inputs
+from robot_gcrl.physics.engine import Starts, report
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.task.registry import load_task
 
@@ -36,7 +36,8 @@ class Pair:
     def controls(self, state, count):
         """Random actions as ctrl [N, nu], in the model's order."""
         action_map = self.task.contract.action
-        previous = initial_ctrl(action_map, self.layout, np.asarray(state.qpos))
+        inputs = read_inputs(self.layout, report(jax.device_get(state)))
+        previous = initial_ctrl(self.task.contract, inputs)
         for action in np.random.default_rng(0).uniform(-1, 1, (count, *previous.shape)):
             previous = actuate(action_map, np.float32(action), previous)
             ctrl = np.zeros_like(previous)

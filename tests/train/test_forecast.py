@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from robot_gcrl.task.registry import load_task
+from robot_gcrl.train.announce import announcement
+from robot_gcrl.train.config import override
+from robot_gcrl.train.forecast import forecast_seconds
+from robot_gcrl.train.settings import make_train_config
+
+TASK = load_task("reacher")
+
+
+def test_a_budget_of_many_gradient_steps_takes_long():
+    # Seen to fail: with the learner left out
+    config = make_train_config("reacher", steps=10**6, control_steps_per_update=1.0)
+    base = forecast_seconds(TASK, config)
+    tenfold = forecast_seconds(TASK, dataclasses.replace(config, steps=10**7))
+    assert base is not None
+    assert tenfold is not None
+    assert tenfold > 2 * base
+    wider = override(config, {"agent.width": 512})
+    wide = forecast_seconds(TASK, wider)
+    assert wide is not None
+    assert wide > 1.5 * base
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"engine": "mjx"}, "time     told once the first control steps have been measured"),
+        ({"steps": 10**12, "minutes": 30.0}, "time     30 min of the about "),
+        ({}, "time     about "),
+    ],
+)
+def test_a_run_says_how_long_it_will_take(changes, line):
+    assert line in announcement(TASK, make_train_config("reacher", **changes))
