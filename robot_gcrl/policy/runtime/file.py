@@ -1,0 +1,212 @@
+"""A policy file, read: what it holds by name, each checked before it is believed."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from robot_gcrl.contract import Contract
+from robot_gcrl.contract.observe import Layout
+from robot_gcrl.errors import ContractError, PolicyError
+from robot_gcrl.policy.runtime import archive
+from robot_gcrl.policy.runtime.network import Network
+from robot_gcrl.policy.runtime.simulation import Simulation, layout_from_json
+
+T = TypeVar("T")
+
+NUM_SCENARIOS = 2048
+NUM_GOLDEN = 32
+DISTRIBUTIONS = ("train", "eval")
+# What a damaged JSON entry raises while it is turned into what it describes
+_CONTENT_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    ContractError,
+)
+
+
+class Scenarios(NamedTuple):
+    """Starts and goals of NUM_SCENARIOS episodes, SI, float32.
+
+    Attributes:
+      qpos: [S, nq].
+      qvel: [S, nv].
+      goal: [S, G].
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    goal: np.ndarray
+
+
+class Golden(NamedTuple):
+    """What the agent that was exported does, for NUM_GOLDEN inputs; every runtime reproduces it.
+
+    Attributes:
+      inputs: [32, I], SI.
+      goal: [32, G], SI.
+      previous_action: [32, A].
+      previous_ctrl: [32, A], SI.
+      action: [32, A].
+      ctrl: [32, A], SI.
+    """
+
+    inputs: np.ndarray
+    goal: np.ndarray
+    previous_action: np.ndarray
+    previous_ctrl: np.ndarray
+    action: np.ndarray
+    ctrl: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PolicyFile:
+    """An intact policy file; entries that are large are read when they are first used.
+
+    Attributes:
+      path: of the file.
+      manifest: versions, training summary, sha256 of the entries.
+      sha256: hex digest of the manifest: the same for two files only if they are the same policy.
+      contract: what robot and policy agree on, with the terminal states of the task.
+      network: the actor's sizes and constants.
+      layout: where the scene keeps what the contract names.
+      simulation: what a simulator must know beside.
+      tolerance: the greatest difference from the golden examples that a right runtime has.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    sha256: str
+    contract: Contract
+    network: Network
+    layout: Layout
+    simulation: Simulation
+    tolerance: float
+
+    def entry(self, name: str) -> bytes:
+        """An entry of the archive.
+
+        Raises:
+          PolicyError: the file was changed since it was read.
+        """
+        return archive.read_entry(self.path, name, self.manifest)
+
+    def scene(self, mujoco_version: str) -> bytes:
+        """The compiled model, in MuJoCo's binary form, for the version that wrote it.
+
+        Load it with `mujoco.MjModel.from_binary_path(name, {name: scene})`, with any name that ends
+        in ".mjb".
+
+        Args:
+          mujoco_version: `mujoco.__version__` where it is loaded.
+
+        Raises:
+          PolicyError: another version wrote it, or the file was changed since it was read.
+        """
+        written = self.manifest["versions"]["mujoco"]
+        if mujoco_version != written:
+            raise PolicyError(
+                f"The scene of the policy file {self.path} was written by MuJoCo {written}, and "
+                f"this is MuJoCo {mujoco_version}. Expected the same version. Install mujoco=="
+                f"{written}, or export the run again."
+            )
+        return self.entry(archive.SCENE)
+
+    @cached_property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The arrays that `network.shapes` names, float32."""
+        return self._arrays(archive.WEIGHTS, self.network.shapes)
+
+    @cached_property
+    def golden(self) -> Golden:
+        """What every runtime reproduces."""
+        arrays = self._arrays(archive.GOLDEN, golden_shapes(self.contract))
+        return Golden(**arrays)
+
+    @cached_property
+    def scenarios(self) -> dict[str, Scenarios]:
+        """Starts and goals of the distributions "train" and "eval"."""
+        sizes = {
+            "qpos": self.simulation.nq,
+            "qvel": self.simulation.nv,
+            "goal": self.contract.goal_size,
+        }
+        shapes = {f"{d}/{k}": (NUM_SCENARIOS, n) for d in DISTRIBUTIONS for k, n in sizes.items()}
+        arrays = self._arrays(archive.SCENARIOS, shapes)
+        return {d: Scenarios(**{k: arrays[f"{d}/{k}"] for k in sizes}) for d in DISTRIBUTIONS}
+
+    def _arrays(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+        raw = self.entry(name)
+        return _parsed(self.path, name, lambda: archive.read_arrays(raw, shapes))
+
+
+def read_policy(path: str | Path) -> PolicyFile:
+    """Reads a policy file and checks all of it.
+
+    Raises:
+      PolicyError: it does not exist, is damaged, of a newer format, or contradicts itself.
+    """
+    path = Path(path)
+    manifest, sha256 = archive.check_archive(path)
+
+    def text(name: str) -> str:
+        return archive.read_entry(path, name, manifest).decode()
+
+    named, tolerance = _parsed(path, archive.MANIFEST, lambda: _facts(manifest))
+    contract = _parsed(path, archive.CONTRACT, lambda: Contract.from_json(text(archive.CONTRACT)))
+    _require_contract(path, contract, named)
+    network = _parsed(path, archive.NETWORK, lambda: Network.from_json(text(archive.NETWORK)))
+    if not network.fits(contract):
+        archive.refuse(path, f"{archive.NETWORK} does not fit {archive.CONTRACT}")
+    content = _parsed(path, archive.LAYOUT, lambda: json.loads(text(archive.LAYOUT)))
+    contract, layout, simulation = _parsed(
+        path, archive.LAYOUT, lambda: layout_from_json(contract, content)
+    )
+    return PolicyFile(
+        path=path,
+        manifest=manifest,
+        sha256=sha256,
+        contract=contract,
+        network=network,
+        layout=layout,
+        simulation=simulation,
+        tolerance=tolerance,
+    )
+
+
+def golden_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
+    """The shapes of `Golden`."""
+    inputs, actions = len(contract.inputs), contract.action_size
+    sizes = (inputs, contract.goal_size, actions, actions, actions, actions)
+    return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=True)}
+
+
+def _require_contract(path: Path, contract: Contract, sha256: str) -> None:
+    if contract.sha256 != sha256:
+        raise PolicyError(
+            f"The policy file {path} contradicts itself: its contract has sha256 "
+            f"{contract.sha256[:12]}, its manifest names {sha256[:12]}. Expected the same. Use the "
+            "version of robot-gcrl that wrote it, or export the run again."
+        )
+
+
+def _facts(manifest: Mapping[str, Any]) -> tuple[str, float]:
+    """The contract's sha256 and the tolerance; that the others are there is tried too."""
+    golden = manifest["golden"]
+    _ = int(golden["count"]), int(golden["unsaturated"]), str(manifest["versions"]["mujoco"])
+    return str(manifest["contract_sha256"]), float(golden["tolerance"])
+
+
+def _parsed(path: Path, name: str, parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except _CONTENT_ERRORS as error:
+        archive.refuse(path, f"{name} cannot be read ({error})", error)

@@ -1,0 +1,125 @@
+"""What the actor of a policy file computes, as numbers and names; no arithmetic.
+
+    observation = what `robot_gcrl.contract.observe.observe` makes of the inputs, [O]
+    goal' = goal [SI] * goal_scale, [G]
+    both: (value - mean) / max(sqrt(variance), std_floor), clipped to +-limit, the goal by the
+        moments of the components goal_index; left out without a normalizer
+    x = layer(concatenate(observation, goal')), with layer = Swish(LayerNorm(Dense))
+    depth / 4 times: x = x + layer3(layer2(layer1(layer0(x))))
+    action = tanh(head(x)), after one more LayerNorm where final_norm; [A]
+
+Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from robot_gcrl.contract import Contract
+
+LAYERS = ("layer0", "layer1", "layer2", "layer3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalizer:
+    """How observation and goal are normalised.
+
+    Attributes:
+      std_floor: least standard deviation that is divided by [observation units].
+      limit: normalised values are clipped to +-limit.
+    """
+
+    std_floor: float
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The actor's sizes and constants.
+
+    Attributes:
+      observation_size: O.
+      goal_size: G.
+      action_size: A.
+      width: W.
+      depth: Dense layers inside the residual blocks.
+      final_norm: whether a LayerNorm stands before the head.
+      layer_norm_epsilon: added to the variance in every LayerNorm.
+      goal_index: [G], the observation component that each goal field compares with.
+      goal_scale: [G], observation units per SI unit of each goal field.
+      normalizer: None where observation and goal are used as they are.
+    """
+
+    observation_size: int
+    goal_size: int
+    action_size: int
+    width: int
+    depth: int
+    final_norm: bool
+    layer_norm_epsilon: float
+    goal_index: tuple[int, ...]
+    goal_scale: tuple[float, ...]
+    normalizer: Normalizer | None
+
+    @property
+    def num_blocks(self) -> int:
+        """K."""
+        return self.depth // len(LAYERS)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every array of weights; those of all blocks are stacked."""
+        inputs, width, blocks = self.observation_size + self.goal_size, self.width, self.num_blocks
+        shapes = _layer("input", (inputs, width))
+        for name in LAYERS:
+            shapes |= _layer(f"blocks/{name}", (blocks, width, width))
+        if self.final_norm:
+            shapes |= {"norm/scale": (width,), "norm/bias": (width,)}
+        shapes |= {"head/kernel": (width, self.action_size), "head/bias": (self.action_size,)}
+        if self.normalizer is not None:
+            shapes |= {f"moments/{k}": (self.observation_size,) for k in ("mean", "variance")}
+        return shapes
+
+    def fits(self, contract: Contract) -> bool:
+        """Whether it takes what the contract observes and gives what it commands."""
+        return (
+            (self.observation_size, self.goal_size, self.action_size)
+            == (contract.observation_size, contract.goal_size, contract.action_size)
+            and self.goal_index == tuple(contract.goal_index.tolist())
+            and self.goal_scale == tuple(contract.goal_scale.tolist())
+        )
+
+    def to_json(self) -> str:
+        """Its fields as a JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Network":
+        """What `to_json` was called of.
+
+        Raises:
+          ValueError, TypeError, KeyError, AttributeError: it is no such object.
+        """
+        content: dict[str, Any] = json.loads(text)
+        normalizer = content.pop("normalizer")
+        network = cls(
+            goal_index=tuple(content.pop("goal_index")),
+            goal_scale=tuple(content.pop("goal_scale")),
+            normalizer=None if normalizer is None else Normalizer(**normalizer),
+            **content,
+        )
+        sizes = (network.observation_size, network.goal_size, network.action_size, network.width)
+        if min(sizes) < 1 or network.depth < len(LAYERS) or network.depth % len(LAYERS):
+            raise ValueError(f"sizes {sizes}, depth {network.depth}")
+        return network
+
+
+def _layer(name: str, kernel: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    vector = (*kernel[:-2], kernel[-1])
+    return {
+        f"{name}/dense/kernel": kernel,
+        f"{name}/dense/bias": vector,
+        f"{name}/norm/scale": vector,
+        f"{name}/norm/bias": vector,
+    }

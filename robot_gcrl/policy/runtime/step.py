@@ -1,0 +1,96 @@
+"""One control step of a policy: what goes in, what comes out, and what every runtime promises.
+
+What a policy remembers, its previous action and ctrl, goes in and comes out; a runtime keeps
+nothing. Letters: B robots, I inputs, G goal, A action.
+"""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from robot_gcrl.contract import Contract
+from robot_gcrl.errors import PolicyError
+
+
+class PolicyOutput(NamedTuple):
+    """What the policy commands, float32.
+
+    Attributes:
+      action: [B, A], in [-1, 1]; the next step's previous action.
+      ctrl: [B, A], in physical units and contract order; the next step's previous ctrl.
+    """
+
+    action: np.ndarray
+    ctrl: np.ndarray
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """Runs one policy; the same inputs give the same outputs, whatever was asked before."""
+
+    name: str
+
+    def __call__(
+        self,
+        inputs: np.ndarray,
+        goal: np.ndarray,
+        previous_action: np.ndarray,
+        previous_ctrl: np.ndarray,
+    ) -> PolicyOutput:
+        """The mean action and its ctrl; a NaN that goes in is seen in what comes out.
+
+        Args:
+          inputs: [B, I], what the contract's `inputs` name, SI.
+          goal: [B, G], SI.
+          previous_action: [B, A]; 0 before the first.
+          previous_ctrl: [B, A]; before the first, `robot_gcrl.contract.actuate.initial_ctrl`.
+
+        Raises:
+          PolicyError: arrays of other shapes.
+        """
+        ...
+
+    def warm_up(self, batch_size: int) -> None:
+        """Runs once for so many robots, so that the first step takes no longer than others."""
+        ...
+
+
+def check_step(
+    contract: Contract,
+    inputs: np.ndarray,
+    goal: np.ndarray,
+    previous_action: np.ndarray,
+    previous_ctrl: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of a step as contiguous float32 arrays.
+
+    Raises:
+      PolicyError: one of them has another shape than the contract and the number of inputs say.
+    """
+    sizes = {
+        "inputs": len(contract.inputs),
+        "goal": contract.goal_size,
+        "previous_action": contract.action_size,
+        "previous_ctrl": contract.action_size,
+    }
+    given = (inputs, goal, previous_action, previous_ctrl)
+    first, second, third, fourth = (np.ascontiguousarray(value, np.float32) for value in given)
+    rows = len(first)
+    for (name, size), value in zip(sizes.items(), (first, second, third, fourth), strict=True):
+        if value.shape != (rows, size):
+            raise PolicyError(
+                f"The policy of {contract.name!r} was given {name} of shape {value.shape}. "
+                f"Expected (B, {size}), B being the same for all: {rows} rows of inputs. Give one "
+                "row for each robot."
+            )
+    return first, second, third, fourth
+
+
+def warm_up(runtime: Runtime, contract: Contract, batch_size: int) -> None:
+    """Runs a runtime once, on zeros."""
+
+    def zeros(size: int) -> np.ndarray:
+        return np.zeros((batch_size, size), np.float32)
+
+    actions = zeros(contract.action_size)
+    runtime(zeros(len(contract.inputs)), zeros(contract.goal_size), actions, actions)
