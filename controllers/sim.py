@@ -1,0 +1,143 @@
+"""A process in which C MuJoCo plays robots that a policy server commands.
+
+Scene, starts and goals are those of a policy file; no code of the task is needed. What a robot does
+with commands is decided by `RobotClient`, as on hardware: limits, watchdog, safe stop. Reports are
+of one instant: sensors are brought up to date after each control step.
+"""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+
+from robot_gcrl.bridge.endpoint import find_server
+from robot_gcrl.bridge.serve import Ending
+from robot_gcrl.contract.observe import Report
+from robot_gcrl.errors import RobotError
+from robot_gcrl.policy.runtime import PolicyFile, read_policy
+
+from .sim_options import parse
+from .sim_result import format_result
+from .sim_run import simulate
+
+_SCENE = "scene.mjb"
+_NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
+_VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
+_BAD_STATE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS.value,
+    mujoco.mjtWarning.mjWARN_BADQVEL.value,
+    mujoco.mjtWarning.mjWARN_BADQACC.value,
+)
+# MuJoCo leaves the counter of a world that diverges at 1, and prints a line if it was 0
+_UNTOUCHED = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Plays robots until their episodes are over or a signal comes; returns 0.
+
+    Raises:
+      RobotGcrlError: the policy cannot be read, no server is found, a robot or goal is refused, or
+        in lockstep the server does not answer; or the file of --out cannot be written.
+    """
+    options = parse(arguments)
+    file = read_policy(options.policy)
+    endpoint = find_server(options.connect)
+    world = World(file, options.robots)
+    with Ending() as ending:
+        result = simulate(options, file, world, endpoint, lambda: not ending.is_set)
+    text = json.dumps(result, allow_nan=False)
+    sys.stdout.write((text if options.json else format_result(result)) + "\n")
+    if options.out is not None:
+        _write(options.out, text)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n")
+    except OSError as error:
+        raise RobotError(
+            f"Cannot write {str(path)!r}: {error.strerror}. Expected a folder that exists and can "
+            "be written to. Change --out."
+        ) from error
+
+
+class World:
+    """N robots in C MuJoCo, each in a scene of its own.
+
+    Between control steps the state is held as float32, as by the engine that trains and evaluates
+    in C MuJoCo: the same commands give the same episode, bit for bit.
+
+    Attributes:
+      report: what all robots measure, of one instant.
+      diverged: bool [N], whose last step failed: they are where they were before it.
+      position: float64 [N, A], of the actuated joints; NaN where an actuator drives none.
+      velocity: likewise.
+    """
+
+    def __init__(self, file: PolicyFile, robots: int) -> None:
+        """Loads the scene; every robot is still to be placed.
+
+        Raises:
+          PolicyError: another version of MuJoCo wrote the scene.
+        """
+        # MuJoCo would write MUJOCO_LOG.TXT into the user's folder for each world that diverges
+        log = mujoco.MjLogConfig.get()
+        log.logto_file = False
+        log.set()
+        model = mujoco.MjModel.from_binary_path(_SCENE, {_SCENE: file.scene(mujoco.__version__)})
+        self._batch = Batch(model, robots, min(robots, os.cpu_count() or 1))
+        self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
+        self._ctrl, self._sensordata = self._batch.bind("ctrl"), self._batch.bind("sensordata")
+        self._substeps, self._actuators = file.simulation.substeps, file.layout.actuators
+        joints = [None if j is None else model.joint(j) for j in file.contract.action.joints]
+        self._driven = np.array([joint is not None for joint in joints])
+        self._at_qpos = np.array([0 if j is None else int(j.qposadr[0]) for j in joints])
+        self._at_qvel = np.array([0 if j is None else int(j.dofadr[0]) for j in joints])
+        self.diverged = np.zeros(robots, bool)
+        self._measure()
+
+    def place(self, robot: int, qpos: np.ndarray, qvel: np.ndarray) -> None:
+        """Puts a robot at a start, blank in all that is not position or velocity."""
+        self._batch.reset([robot], stage=_NO_STAGE)
+        self._qpos[robot], self._qvel[robot] = qpos, qvel
+        self._batch.forward([robot], _VELOCITY_STAGE)
+        self._measure()
+
+    def step(self, moves: np.ndarray, ctrl: np.ndarray) -> None:
+        """One control step of the robots of the mask `moves` [N], under ctrl [N, A]."""
+        batch, before = self._batch, (self._batch.state.copy(), self.report)
+        self._ctrl[:, self._actuators] = ctrl
+        batch.warning[:, _BAD_STATE, 1] = _UNTOUCHED
+        failed = np.zeros_like(self.diverged)
+        try:
+            batch.step(moves, self._substeps, _VELOCITY_STAGE)
+        except SimulationError as error:
+            failed[error.ids] = True
+        failed |= (batch.warning[:, _BAD_STATE, 1] != _UNTOUCHED).any(-1)
+        self._measure()
+        self.diverged = failed | ~np.isfinite(batch.state).all(-1)
+        if self.diverged.any():
+            batch.state[self.diverged] = before[0][self.diverged]
+            self._measure()
+            for new, old in zip(self.report, before[1], strict=True):
+                new[self.diverged] = old[self.diverged]
+
+    def _measure(self) -> None:
+        with np.errstate(over="ignore"):
+            self._batch.state[:] = self._batch.state.astype(np.float32)
+            self.report = Report(
+                *(v.astype(np.float32) for v in (self._qpos, self._qvel, self._sensordata))
+            )
+        self.position = np.where(self._driven, self._qpos[:, self._at_qpos], math.nan)
+        self.velocity = np.where(self._driven, self._qvel[:, self._at_qvel], math.nan)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
