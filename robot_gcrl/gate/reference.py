@@ -1,0 +1,91 @@
+"""The episodes of a policy file in one program: engine, runtime, nothing in between."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from robot_gcrl.contract.actuate import initial_ctrl
+from robot_gcrl.contract.observe import (
+    Report,
+    achieved_goal,
+    goal_distances,
+    is_healthy,
+    is_success,
+    read_inputs,
+)
+from robot_gcrl.gate.episodes import Episodes
+from robot_gcrl.physics.engine import Engine, Starts, State, report
+from robot_gcrl.policy.runtime import PolicyFile, PolicyOutput, Runtime
+from robot_gcrl.policy.runtime.file import NUM_SCENARIOS, Scenarios
+
+
+def run_in_process(
+    file: PolicyFile, runtime: Runtime, engine: Engine, *, episodes: int
+) -> Episodes:
+    """Runs the first `episodes` of the file's eval scenarios, as many at once as the engine steps.
+
+    Args:
+      file: scenarios, contract.
+      runtime: computes the policy, one robot at a time as for a robot on the bridge: a library may
+        round differently for several.
+      engine: made for the file's scene.
+      episodes: E.
+    """
+    step = jax.jit(functools.partial(_step, engine))
+    chunks = []
+    for first in range(0, episodes, engine.num_worlds):
+        # The last worlds may have no episode of their own
+        rows = np.arange(first, first + engine.num_worlds) % NUM_SCENARIOS
+        scenarios = Scenarios(*(column[rows] for column in file.scenarios["eval"]))
+        begun = engine.init(jnp.asarray(scenarios.qpos), jnp.asarray(scenarios.qvel), {})
+        chunks.append(_run(file, runtime, step, begun, scenarios.goal))
+    return Episodes(*map(np.concatenate, zip(*chunks, strict=True))).first(episodes)
+
+
+def _step(engine: Engine, state: State, ctrl: jax.Array) -> State:
+    starts = Starts(jnp.zeros(engine.num_worlds, bool), state.qpos, state.qvel, {})
+    return engine.step(state, ctrl, starts)
+
+
+def _run(
+    file: PolicyFile, runtime: Runtime, step: jax.stages.Wrapped, state: State, goal: np.ndarray
+) -> Episodes:
+    contract, layout, length = file.contract, file.layout, file.simulation.episode_length
+    measured = _report(state)
+    inputs = read_inputs(layout, measured)
+    ctrl = initial_ctrl(contract, inputs)
+    output = PolicyOutput(np.zeros_like(ctrl), ctrl)
+    over, final = np.zeros(len(goal), bool), np.zeros(len(goal), bool)
+    steps_at_goal, distance, first = np.zeros(len(goal), int), np.zeros(len(goal)), None
+    for _ in range(length):
+        output = _act(runtime, inputs, goal, output)
+        first = output.ctrl if first is None else first
+        ordered = np.empty_like(output.ctrl)
+        ordered[:, layout.actuators] = output.ctrl
+        state = step(state, jnp.asarray(ordered))
+        measured, diverged = _report(state), np.asarray(state.diverged)
+        inputs = read_inputs(layout, measured)
+        distances = goal_distances(contract, achieved_goal(contract, inputs), goal)
+        success = is_success(contract, distances)
+        steps_at_goal += success & ~diverged & ~over
+        final = np.where(over, final, success)
+        distance = np.where(over, distance, distances.sum(-1))
+        over |= diverged | ~is_healthy(contract, layout, measured)
+    assert first is not None, "a task has at least one step"
+    return Episodes(steps_at_goal > 0, final, steps_at_goal / length, distance, first)
+
+
+def _act(
+    runtime: Runtime, inputs: np.ndarray, goal: np.ndarray, previous: PolicyOutput
+) -> PolicyOutput:
+    outputs = [
+        runtime(inputs[i : i + 1], goal[i : i + 1], *(column[i : i + 1] for column in previous))
+        for i in range(len(inputs))
+    ]
+    return PolicyOutput(*map(np.concatenate, zip(*outputs, strict=True)))
+
+
+def _report(state: State) -> Report:
+    return Report(*map(np.asarray, report(state)))
