@@ -47,9 +47,7 @@ def parse(words: Sequence[str]) -> Command:
       UnknownNameError: no such command.
       SystemExit: an option that cannot be parsed (code 2), or a request for help (0).
     """
-    name, rest = words[0], list(words[1:])
-    if name not in COMMANDS:
-        raise unknown_name("command", name, COMMANDS, see="robot-gcrl --help")
+    name, rest = _split(words)
     from robot_gcrl.train.environment import prepare_environment
 
     prepare_environment(shares_cores=name == "train" and "mjx" not in rest)
@@ -58,6 +56,10 @@ def parse(words: Sequence[str]) -> Command:
 
         config, resume = parse_train(rest)
         return Train(config=config, resume=resume)
+    if name == "controller":
+        from robot_gcrl.commands.gating import parse_controller
+
+        return parse_controller(rest)
     command = tyro.cli(
         COMMANDS[name],
         prog=f"robot-gcrl {name}",
@@ -67,8 +69,20 @@ def parse(words: Sequence[str]) -> Command:
     return cast("Command", command)
 
 
+def _split(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The command's name, of one word or two ("bridge ping"), and what follows it."""
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        if name in COMMANDS:
+            return name, list(words[count:])
+    group = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
+    given = " ".join(words[:2]) if group else words[0]
+    raise unknown_name("command", given, group or COMMANDS, see="robot-gcrl --help")
+
+
 def _overview() -> str:
-    rows = [f"  {name:<10} {(kind.__doc__ or '').strip()}" for name, kind in COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:<{width}}  {(kind.__doc__ or '').strip()}" for name, kind in COMMANDS.items()]
     return "\n".join(
         (
             "usage: robot-gcrl COMMAND [OPTIONS]",

@@ -1,32 +1,13 @@
-"""The commands: one frozen dataclass each, whose fields are the options and whose `run` does it.
+"""The commands around training: tasks, runs, this machine."""
 
-A command imports its module when it runs, so that no other command waits for it.
-"""
-
-import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.errors import ConfigError
-
-Engine = Literal["auto", "native", "mjx", "warp"]
-Say = Callable[[str], object]
-
-DONE, USER_ERROR = 0, 2
-
-
-@runtime_checkable
-class Command(Protocol):
-    """What a command's options can do."""
-
-    def run(self, say: Say) -> int:
-        """Does it, says the result and returns the exit code."""
-        ...
+from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, save, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +24,7 @@ class Tasks:
         from robot_gcrl.task.table import format_rows, task_rows
 
         rows = task_rows()
-        _show(say, format_rows(rows), {"tasks": rows}, as_json=self.json)
+        show(say, format_rows(rows), {"tasks": rows}, as_json=self.json)
         if self.render is not None:
             from robot_gcrl.viewer.film import draw_tasks
 
@@ -69,7 +50,7 @@ class Check:
         from robot_gcrl.env.conformance import conformance, format_findings
 
         findings = conformance(self.task, maze=self.maze, engine=self.engine)
-        _show(say, format_findings(findings), findings, as_json=self.json)
+        show(say, format_findings(findings), findings, as_json=self.json)
         return DONE if findings["ok"] else USER_ERROR
 
 
@@ -112,8 +93,8 @@ class Evaluate:
             beside=self.beside,
         )
         if self.out is not None:
-            _save(self.out, result)
-        _show(say, format_table(result), result, as_json=self.json)
+            save(self.out, result)
+        show(say, format_table(result), result, as_json=self.json)
         if self.video is not None:
             from robot_gcrl.viewer.film import film_run
 
@@ -157,7 +138,7 @@ class Doctor:
         from robot_gcrl.doctor import examine, format_report
 
         report = examine()
-        _show(say, format_report(report), report, as_json=self.json)
+        show(say, format_report(report), report, as_json=self.json)
         return DONE if report["ok"] else USER_ERROR
 
 
@@ -176,28 +157,3 @@ class Train:
 
         train(self.config, resume=self.resume)
         return DONE
-
-
-COMMANDS: dict[str, type[Command]] = {
-    "tasks": Tasks,
-    "check": Check,
-    "train": Train,
-    "evaluate": Evaluate,
-    "plot": Plot,
-    "doctor": Doctor,
-}
-
-
-def _save(path: Path, content: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot write {str(path)!r}: {error.strerror}. Expected a folder that exists and can "
-            "be written to. Change --out."
-        ) from error
-
-
-def _show(say: Say, table: str, content: dict[str, Any], *, as_json: bool) -> None:
-    text = json.dumps(content, allow_nan=False) if as_json else table
-    say(text.rstrip("\n") + "\n")
