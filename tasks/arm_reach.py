@@ -60,6 +60,7 @@ def make_contract(name: str) -> Contract:
         success=(SuccessGroup(labels=("x", "y", "z"), radius=RADII[name]),),
         action=ActionMap(
             actuators=JOINTS,
+            joints=JOINTS,
             modes=("joint_position_delta",) * count,
             scale=(TARGET_CHANGE,) * count,
             offset=(0.0,) * count,

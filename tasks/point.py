@@ -50,6 +50,7 @@ def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:
         success=(SuccessGroup(labels=slides, radius=RADIUS),),
         action=ActionMap(
             actuators=slides,
+            joints=slides,
             modes=("torque",) * 2,
             scale=(FORCE,) * 2,
             offset=(0.0,) * 2,

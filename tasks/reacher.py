@@ -48,6 +48,7 @@ def make_contract() -> Contract:
         success=(SuccessGroup(labels=("x", "y"), radius=RADIUS),),
         action=ActionMap(
             actuators=joints,
+            joints=joints,
             modes=("torque",) * 2,
             scale=(TORQUE,) * 2,
             offset=(0.0,) * 2,
