@@ -119,7 +119,7 @@ def ant() -> Task:
         hints=Hints(
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.01,
-            budgets=budgets(laptop=Budget(control_steps=1_400_000, gradient_steps=41_000)),
+            budgets=budgets(laptop=Budget(control_steps=2_200_000, gradient_steps=65_000)),
         ),
         summary="A four-legged ant walks to a point 1 to 5 m away on an open floor.",
     )
@@ -145,7 +145,7 @@ def make_ant_maze(maze: Maze) -> Task:
             near_goal_radius=5.0,
             near_goal_share=0.7,
             random_start_share=0.3,
-            budgets=budgets(laptop=Budget(control_steps=11_000_000, gradient_steps=150_000)),
+            budgets=budgets(laptop=Budget(control_steps=15_000_000, gradient_steps=205_000)),
         ),
         summary=f"The ant walks from the start to the cells of the maze {maze.name!r}.",
     )
