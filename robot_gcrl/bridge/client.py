@@ -32,6 +32,10 @@ from robot_gcrl.errors import BridgeError
 
 _NONE = np.empty(0, np.float32)
 # Answers that say: the link is alive, and nothing is commanded
+# Plain numbers: what an enum's operators take is a tenth of a step
+_RESET, _HOLD, _LINK_STOP, _LATCHED_STOP, _RAMP = map(
+    int, (m.Flag.RESET, m.Flag.HOLD, m.Flag.LINK_STOP, m.Flag.LATCHED_STOP, m.Flag.RAMP)
+)
 _IDLE = (m.Code.NO_GOAL, m.Code.STOPPED, m.Code.DRY_RUN, m.Code.HOLD, m.Code.NO_POLICY)
 
 
@@ -110,7 +114,7 @@ class RobotClient:
         self._age_ns = self._clipped = 0
         self._newest: tuple[int, int] = (0, 0)  # stamp of the newest command, and when it came
         self._patience = limits.period_ns // 2
-        self._was_welcome = False
+        self._was_welcome = self._fades_in = False
 
     def __enter__(self) -> "RobotClient":
         """The client."""
@@ -166,7 +170,7 @@ class RobotClient:
             return now
         stamp, came = self._newest
         body = m.Report(
-            flags=int(self._flags() | (m.Flag.RESET if reset else m.Flag(0))),
+            flags=self._flags() | _RESET * reset,
             age_ns=self._age_ns,
             clipped=self._clipped,
             inputs=pack_floats(inputs),
@@ -213,6 +217,7 @@ class RobotClient:
         now = self._clock()
         tick = self.guard.tick(now, position, velocity)
         self._written = tick.ctrl.astype(np.float32)
+        self._fades_in = tick.state == "run" and tick.ramp < 1.0
         self._age_ns = 0 if tick.report_ns is None else max(now - tick.report_ns, 0)
         self._clipped = int(np.any([np.asarray(c) for c in tick.clips], axis=0).sum())
         return tick
@@ -295,11 +300,14 @@ class RobotClient:
         command = Command(whole, header.echo_ns, body.valid_until_ns)
         return Answer(header.echo_ns, command, m.Code.OK, now)
 
-    def _flags(self) -> m.Flag:
+    def _flags(self) -> int:
         guard = self.guard
-        flags = m.Flag.HOLD if guard.state == "hold" else m.Flag(0)
-        flags |= m.Flag.LINK_STOP if guard.link_stop is not None else m.Flag(0)
-        return flags | (m.Flag.LATCHED_STOP if guard.latched is not None else m.Flag(0))
+        return (
+            _HOLD * (guard.state == "hold")
+            | _LINK_STOP * (guard.link_stop is not None)
+            | _LATCHED_STOP * (guard.latched is not None)
+            | _RAMP * self._fades_in
+        )
 
     def _stop_reason(self) -> str:
         return "" if self.guard.latched is None else str(self.guard.latched)[: m.MAX_TEXT]

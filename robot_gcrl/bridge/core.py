@@ -26,7 +26,7 @@ from robot_gcrl.bridge.messages import (
 )
 from robot_gcrl.bridge.mouth import Mouth
 from robot_gcrl.bridge.operators import Operators
-from robot_gcrl.bridge.rules import SECOND_NS, deadlines
+from robot_gcrl.bridge.rules import DEAF, SECOND_NS, deadlines
 from robot_gcrl.bridge.sessions import Peer, Sample, Session, Sessions, sample_of
 from robot_gcrl.bridge.settings import Settings
 from robot_gcrl.bridge.stops import StopBook
@@ -35,6 +35,7 @@ from robot_gcrl.contract import Contract
 
 # An operator's client sends a heartbeat each second
 _SILENT_OPERATOR = 10 * SECOND_NS
+_STOOD_STILL = "the server stood still, and this may be an old order: give it again"
 
 Work = tuple[Session, Sample, np.ndarray]
 
@@ -60,6 +61,7 @@ class Core:
         self.refused: Counter[Code] = Counter()
         self._mouth = mouth
         self._lost: set[int] = set()
+        self._deaf_until = 0
 
     def receive(self, identity: bytes, frame: bytes, now: int) -> Message | None:
         """Takes in a frame. A report is dealt with; any other message is returned, for `handle`."""
@@ -116,6 +118,14 @@ class Core:
             ready.append((session, sample, goal))
         ready.sort(key=lambda entry: entry[0].served_ns)
         return ready
+
+    def stood_still(self, now: int) -> None:
+        """Refuses goals and clears for a while, for the process did not run.
+
+        Who gave an order then was not answered and has gone on: a robot that is cleared now may
+        have a person beside it. A stop is obeyed however late it is.
+        """
+        self._deaf_until = now + DEAF
 
     def keep_house(self, now: int) -> None:
         """Notes who was lost and who came back; forgets operators that are gone."""
@@ -187,6 +197,10 @@ class Core:
         elif session.role == "robot" and isinstance(body, Status):
             self.operators.robot_said(session, header, body)
         elif session.role == "operator" and isinstance(body, Goal | Stop | Clear):
+            if now < self._deaf_until and not isinstance(body, Stop):
+                self.refused[Code.OVERLOAD] += 1
+                self.operators.refuse(session, header, body, Code.OVERLOAD, _STOOD_STILL)
+                return
             self.operators.operator_said(session, header, body, now)
         else:
             raise WireError(

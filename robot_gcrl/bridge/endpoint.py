@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,8 @@ from robot_gcrl.errors import BridgeError
 
 # sockaddr_un.sun_path holds 108 bytes with its final 0
 _LONGEST_PATH = 107
+# How long somebody who lists servers holds a file, at most [s]
+_LOOKING = 0.2
 _SUFFIXES = {"control": ".control", "telemetry": ".telemetry"}
 
 
@@ -133,7 +136,7 @@ class Registration:
         """
         self._path = _file_of(endpoint, "server")
         self._file = self._path.open("a+")
-        if not _lock(self._file.fileno()):
+        if not _claim(self._file.fileno()):
             holder = _read(self._path)
             self._file.close()
             raise BridgeError(
@@ -172,7 +175,7 @@ def running_servers() -> list[dict[str, str]]:
     found = []
     for path in sorted(runtime_folder().glob("*.server")):
         with path.open() as file:
-            if not _lock(file.fileno()):
+            if not _lock(file.fileno(), fcntl.LOCK_SH):
                 found.append(_read(path))
     return [server for server in found if "endpoint" in server]
 
@@ -204,10 +207,18 @@ def _file_of(endpoint: Endpoint, suffix: str) -> Path:
     return runtime_folder() / f"{digest}.{suffix}"
 
 
-def _lock(descriptor: int) -> bool:
+def _claim(descriptor: int) -> bool:
+    """Whether nobody holds the file; who only looks lets go of it at once."""
+    end = time.monotonic() + _LOOKING
+    while not (is_free := _lock(descriptor, fcntl.LOCK_EX)) and time.monotonic() < end:
+        time.sleep(_LOOKING / 50)
+    return is_free
+
+
+def _lock(descriptor: int, kind: int) -> bool:
     """Whether the lock was free; it is held until the file is closed."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -7,6 +7,7 @@ import numpy as np
 
 from robot_gcrl.bridge.messages import Flag
 from robot_gcrl.bridge.sessions import Sample, Session
+from robot_gcrl.bridge.wire import rows
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.policy.runtime import Runtime
@@ -40,19 +41,19 @@ class Inference:
         was really written, that counts, and where an episode starts, the measured position does.
         """
         began = time.monotonic_ns()
-        inputs = np.stack([sample.inputs for _, sample, _ in work])
+        inputs = rows([sample.inputs for _, sample, _ in work])
         known = [_previous_ctrl(session, sample) for session, sample, _ in work]
         # Where nothing starts it is not needed, and takes as long as a small network
         starts = any(ctrl is None for ctrl in known)
         start = initial_ctrl(self._contract, inputs) if starts else inputs
-        previous = np.stack([start[i] if ctrl is None else ctrl for i, ctrl in enumerate(known)])
-        actions = np.stack(
+        previous = rows([start[i] if ctrl is None else ctrl for i, ctrl in enumerate(known)])
+        actions = rows(
             [
                 np.zeros_like(s.previous_action) if r.flags & Flag.RESET else s.previous_action
                 for s, r, _ in work
             ]
         )
-        goals = np.stack([goal for _, _, goal in work])
+        goals = rows([goal for _, _, goal in work])
         output = self._runtime(inputs, goals, actions, previous)
         ctrl = self._scaled(output.ctrl, previous)
         for i, (session, _, _) in enumerate(work):

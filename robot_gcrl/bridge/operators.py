@@ -26,6 +26,7 @@ from robot_gcrl.contract import Contract
 
 # Stops and clears whose confirmation is awaited, at most
 _AWAITED = 1024
+_ALL_STOPPED = "every robot was stopped: clear every robot (*) first"
 # Of a robot's name where it is quoted
 _NAME = 64
 
@@ -83,6 +84,9 @@ class Operators:
             return
         text = body.reason if isinstance(body, Stop) else "cleared"
         body = body._replace(robot=cut(body.robot, _NAME))
+        if isinstance(body, Clear) and self._stops.blocks(body.robot):
+            self.refuse(operator, header, body, Code.STOPPED, _ALL_STOPPED)
+            return
         trouble = self._keep(body, text)
         robots = self._addressed(body.robot)
         self._mouth.event(
@@ -104,13 +108,23 @@ class Operators:
             )
             self._mouth.send(operator, Status(body.robot, Code.ROBOT_LOST, answer), header)
 
+    def refuse(
+        self, operator: Session, header: Header, body: Goal | Clear, code: Code, text: str
+    ) -> None:
+        """Answers an order that is not carried out."""
+        robot = cut(body.robot, _NAME)
+        answer = (
+            self._goal_answer(body, code, text)
+            if isinstance(body, Goal)
+            else Status(robot, code, text)
+        )
+        self._mouth.send(operator, answer, header)
+
     def _keep(self, body: Stop | Clear, reason: str) -> str:
         """Writes the book; returns what is to be said of it, if anything."""
         try:
             if isinstance(body, Stop):
                 self._stops.add(body.robot, reason)
-            elif self._stops.blocks(body.robot):
-                return "every robot was stopped: clear every robot (*) first"
             else:
                 self._stops.remove(body.robot)
         except OSError as error:
@@ -118,10 +132,8 @@ class Operators:
         return ""
 
     def _goal(self, body: Goal, header: Header, now: int) -> GoalAck:
-        low, high = self._contract.goal_bounds
-
         def answer(code: Code, text: str = "") -> GoalAck:
-            return GoalAck(body.robot, code, body.goal, pack_floats(low), pack_floats(high), text)
+            return self._goal_answer(body, code, text)
 
         try:
             goal = self._read_goal(body.goal)
@@ -139,6 +151,10 @@ class Operators:
             self.goals[session.robot] = goal
         self._mouth.event(body.robot, Code.OK, f"goal {np.round(goal, 3).tolist()}")
         return answer(Code.OK)
+
+    def _goal_answer(self, body: Goal, code: Code, text: str) -> GoalAck:
+        low, high = self._contract.goal_bounds
+        return GoalAck(body.robot, code, body.goal, pack_floats(low), pack_floats(high), text)
 
     def _addressed(self, robot: str) -> list[Session]:
         robots = self._sessions.robots

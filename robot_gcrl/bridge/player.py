@@ -2,8 +2,8 @@
 
 The recorded frames go in at the recorded times and are answered in the recorded batches (a row of a
 batched product may depend on its batch in the last bit), so that the same runtime on the same
-machine gives the same commands bit for bit. Hellos that were rejected stay rejected, since keys are
-not recorded; the random numbers of sessions are translated.
+machine gives the same commands bit for bit. Hellos that were rejected and orders that came too late
+stay refused, since keys and pauses are not recorded; the numbers of sessions are translated.
 """
 
 from collections.abc import Iterable, Iterator
@@ -129,30 +129,31 @@ class Player:
             self._answer(turn, self._core.work(now))
 
     def _hear(self, heard: list[Entry], said: list[Said]) -> None:
-        rejected = {
+        refused = {
             (one.entry.identity, one.header.ref_seq)
             for one in said
             if isinstance(one.body, m.Reject)
+            or (isinstance(one.body, m.GoalAck | m.Status) and one.body.code == m.Code.OVERLOAD)
         }
         frames = ((e, *self._translated(e)) for e in heard)
         hear(
             self._core,
             (
                 (entry.identity, frame, entry.at_ns, None)
-                for entry, frame, hello in frames
-                if (entry.identity, hello) not in rejected
+                for entry, frame, asked in frames
+                if (entry.identity, asked) not in refused
             ),
         )
 
     def _translated(self, entry: Entry) -> tuple[bytes, int]:
-        """The frame with this server's number of the session; the number of a hello, else -1."""
+        """The frame with this server's number of the session; its own, if it may be refused."""
         try:
             header, body = decode(entry.frame)
         except WireError:
             return entry.frame, -1
         number = self._numbers.get(header.session, header.session)
         frame = encode(header._replace(session=number), body)
-        return frame, header.seq if isinstance(body, m.Hello) else -1
+        return frame, header.seq if isinstance(body, m.Hello | m.Goal | m.Clear) else -1
 
     def _answer(self, turn: list[Said], work: list[Work]) -> None:
         ready = {(entry[0].number, entry[1].header.seq): entry for entry in work}

@@ -28,6 +28,7 @@ class Replay(NamedTuple):
       extra: commands that are given now and were not recorded.
       first: the first difference, in words; empty without one.
       tolerance: that was allowed.
+      runtimes: that recorded, that computes now; their last bits differ.
     """
 
     commands: int
@@ -37,6 +38,7 @@ class Replay(NamedTuple):
     extra: int
     first: str
     tolerance: float
+    runtimes: tuple[str, str]
 
     @property
     def ok(self) -> bool:
@@ -60,6 +62,12 @@ class Replay(NamedTuple):
             f"{self.different} different, {self.missing} missing, {self.extra} extra; worst "
             f"difference {self.worst:.3g}."
         ]
+        then, now = self.runtimes
+        if then != now and not self.ok:
+            lines.append(
+                f"It was recorded on {then} and played on {now}, which round differently: play it "
+                f"with --runtime {then}, or allow a --tolerance."
+            )
         return "\n".join(lines + [f"First: {self.first}"] * bool(self.first))
 
 
@@ -101,5 +109,6 @@ def replay(path: Path, contract: Contract, runtime: Runtime, *, tolerance: float
         missing=player.missing,
         extra=player.extra,
         first=player.first,
+        runtimes=(str(header.get("runtime", runtime.name)), runtime.name),
         tolerance=tolerance,
     )

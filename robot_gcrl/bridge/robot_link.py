@@ -57,6 +57,7 @@ class Link:
         self._begun_at = 0
         self._hellos: deque[int] = deque(maxlen=_HELLOS)
         self._retry_at = 0
+        self._wait = -1
 
     def may_retry(self) -> bool:
         """Whether the last hello was long enough ago for another one."""
@@ -117,15 +118,13 @@ class Link:
         """The next message within `wait_ns` of real time; frames that are none are counted."""
         end = time.monotonic_ns() + wait_ns
         while True:
+            left = end - time.monotonic_ns()
             try:
-                message = decode(self._socket.recv(zmq.NOBLOCK))
+                message = decode(self._receive(left))
                 self._fence(message.header)
                 return message
             except zmq.Again:
-                left = end - time.monotonic_ns()
-                # poll counts whole milliseconds: up, so as not to spin through the last one
-                if left <= 0 or not self._socket.poll(-(-left // 1_000_000)):
-                    return None
+                return None
             except WireError as error:
                 if error.code == m.Code.STALE_REPORT:
                     self.fenced += 1
@@ -139,6 +138,16 @@ class Link:
         self._socket.close(linger=_GOODBYE if self.session else 0)
         self.session = 0
         self._context.term()
+
+    def _receive(self, wait_ns: int) -> bytes:
+        if wait_ns <= 0:
+            return self._socket.recv(zmq.NOBLOCK)
+        # ZeroMQ counts whole milliseconds: up, so as not to spin through the last one
+        wait = -(-wait_ns // 1_000_000)
+        if wait != self._wait:
+            self._wait = wait
+            self._socket.setsockopt(zmq.RCVTIMEO, wait)
+        return self._socket.recv()
 
     def _fence(self, header: m.Header) -> None:
         if not self.session or header.session != self.session:

@@ -4,6 +4,13 @@ from typing import NamedTuple
 
 SECOND_NS = 10**9
 
+STOOD_STILL = SECOND_NS
+"""Between two cycles of a server [ns]: after more, its process did not run (stopped, swapped out,
+the machine asleep), and what operators said meanwhile has been given up by who said it."""
+DEAF = 2 * SECOND_NS
+"""For so long afterwards goals and clears are refused [ns]: what was sent meanwhile still arrives.
+"""
+
 
 class Deadlines(NamedTuple):
     """What is too old, and how long without a word is too long, each [ns].

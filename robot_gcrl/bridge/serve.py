@@ -58,7 +58,7 @@ def serve(options: ServeOptions) -> int:
             file.contract, runtime, settings, stops, endpoint=endpoint, security=security
         )
         try:
-            recorder = _recorder(options.record, file, settings)
+            recorder = _recorder(options.record, file, settings, runtime)
             server.recorder = recorder
             sys.stderr.write(announcement(file, runtime, settings, endpoint, options) + "\n")
             with LiveLine(server, recorder) as live:
@@ -94,7 +94,9 @@ def announcement(
     return "\n".join(lines + [f"  mode     {', '.join(mode)}"] * bool(mode))
 
 
-def _recorder(path: Path | None, file: PolicyFile, settings: Settings) -> Recorder | None:
+def _recorder(
+    path: Path | None, file: PolicyFile, settings: Settings, runtime: Runtime
+) -> Recorder | None:
     if path is None:
         return None
     header = {
@@ -103,6 +105,7 @@ def _recorder(path: Path | None, file: PolicyFile, settings: Settings) -> Record
         "sha256": file.contract.sha256,
         "scale": settings.scale,
         "dry_run": settings.dry_run,
+        "runtime": runtime.name,
     }
     return Recorder(path, header)
 

@@ -4,6 +4,8 @@ One thread. Each cycle drains the control channel, robots' reports first, gather
 fresh report, runs one batched inference and answers each. Nothing that a peer sends ends the loop.
 """
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,7 +18,7 @@ from robot_gcrl.bridge.endpoint import Endpoint
 from robot_gcrl.bridge.inference import Inference
 from robot_gcrl.bridge.messages import Body, Bye, Code, Command, Header, Status
 from robot_gcrl.bridge.record import Recorder
-from robot_gcrl.bridge.rules import SECOND_NS
+from robot_gcrl.bridge.rules import SECOND_NS, STOOD_STILL
 from robot_gcrl.bridge.security import ServerSecurity
 from robot_gcrl.bridge.sessions import Session
 from robot_gcrl.bridge.settings import Settings
@@ -34,6 +36,8 @@ _DRAIN = 2048
 # Robots of one inference: if it takes longer than a period, they take turns
 MOST_AT_ONCE = 128
 _HOUSEKEEPING = SECOND_NS // 20
+# For the first message of a cycle [ms]
+_WAIT = 10
 # For the byes: until every robot has looked twice, at most this [s]. A connection that closes takes
 # along what the other side has not read yet.
 _GOODBYE = 0.3
@@ -80,6 +84,7 @@ class PolicyServer:
         self.recorder: Recorder | None = None
         self._context = zmq.Context()
         self._router = make_router(self._context)
+        self._router.setsockopt(zmq.RCVTIMEO, _WAIT)
         publisher = make_publisher(self._context)
         if security is not None:
             security.start(self._context)
@@ -93,7 +98,7 @@ class PolicyServer:
                 security.stop()
             self._context.destroy(linger=0)
             raise BridgeError(
-                f"The endpoint {endpoint.text} cannot be bound: {error.strerror}. Expected a free "
+                f"The endpoint {endpoint.text} cannot be bound: {_reason(error)}. Expected a free "
                 "address of this machine. Choose another --bind."
             ) from error
         self._telemetry = Telemetry(publisher)
@@ -103,21 +108,19 @@ class PolicyServer:
         self.inference_ns = 0
         self._next_housekeeping = 0
         self._told: set[str] = set()
+        self._ran_at = _clock()
 
     def run(self, goes_on: Callable[[], bool]) -> None:
         """Serves; asks at least 20 times a second whether it shall go on."""
-        poller = zmq.Poller()
-        poller.register(self._router, zmq.POLLIN)
         behind = False
         while goes_on():
-            wait = max(self._next_housekeeping - time.monotonic_ns(), 0)
-            poller.poll(0 if behind else -(-wait // 1_000_000))
-            hear(self.core, self._frames())
+            hear(self.core, self._frames(waits=not behind))
             behind = self._serve()
             now = time.monotonic_ns()
             if now >= self._next_housekeeping:
                 self._next_housekeeping = now + _HOUSEKEEPING
                 self._keep_house(now)
+            self._notice_pause()
 
     def complaints(self) -> list[str]:
         """What went wrong with keys since the last call, for who runs the server."""
@@ -164,24 +167,35 @@ class PolicyServer:
             return False
         return True
 
-    def _frames(self) -> Iterator[Frame]:
-        """What has come since the last cycle."""
+    def _frames(self, *, waits: bool) -> Iterator[Frame]:
+        """What has come since the last cycle; waits for the first, but not for long."""
+        flags = 0 if waits else zmq.NOBLOCK
         for _ in range(_DRAIN):
             peer = None
             try:
                 if self._security is None:
-                    parts = self._router.recv_multipart(zmq.NOBLOCK)
+                    parts = self._router.recv_multipart(flags)
                 else:
-                    raw = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+                    raw = self._router.recv_multipart(flags, copy=False)
                     peer = self._security.peer(raw[-1])
                     parts = [part.bytes for part in raw]
             except zmq.Again:
-                return
+                break
+            flags = zmq.NOBLOCK
+            self._notice_pause()
             now = time.monotonic_ns()
             identity, frame = parts[0], parts[-1] if len(parts) == 2 else b""
             if self.recorder is not None:
                 self.recorder.add(now, "in", identity, self.core.sessions.name(identity), frame)
             yield identity, frame, now, peer
+        # Orders are carried out after the last frame
+        self._notice_pause()
+
+    def _notice_pause(self) -> None:
+        now = _clock()
+        if now - self._ran_at > STOOD_STILL:
+            self.core.stood_still(time.monotonic_ns())
+        self._ran_at = now
 
     def _serve(self) -> bool:
         """Answers who waits; whether somebody waits still."""
@@ -239,6 +253,11 @@ class PolicyServer:
             self._telemetry.publish(robot_topic(robot), state)
 
 
+def _clock() -> int:
+    """A clock that goes on while the machine sleeps [ns]."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def _header(session: int, seq: int, answers: Header | None) -> Header:
     return Header(
         session=session,
@@ -247,6 +266,11 @@ def _header(session: int, seq: int, answers: Header | None) -> Header:
         echo_ns=answers.stamp_ns if answers else 0,
         ref_seq=answers.seq if answers else 0,
     )
+
+
+def _reason(error: zmq.ZMQError) -> str:
+    """The system's words, without the address that ZeroMQ adds to them."""
+    return os.strerror(error.errno) if error.errno in errno.errorcode else zmq.strerror(error.errno)
 
 
 def _require_keys(endpoint: Endpoint, security: ServerSecurity | None) -> None:

@@ -214,10 +214,16 @@ class Sessions:
                 self.end(session)
 
     def _refusal(self, identity: bytes, hello: Hello, now: int, peer: Peer | None) -> Reject | None:
-        if hello.role not in ROLES or not 0 < len(hello.robot) <= _ID_LENGTH:
+        if (
+            hello.role not in ROLES
+            or not 0 < len(hello.robot) <= _ID_LENGTH
+            # In a topic, a file or a terminal they would do other things than name a robot
+            or not hello.robot.isprintable()
+        ):
             role, name = cut(hello.role, _ID_LENGTH), cut(hello.robot, _ID_LENGTH)
             text = f"role {role!r} of {name!r}; expected robot or operator"
-            return Reject(Code.BAD_ROLE, f"{text} with an id of 1 to {_ID_LENGTH} characters", ())
+            text += f" with an id of 1 to {_ID_LENGTH} printable characters"
+            return Reject(Code.BAD_ROLE, text, ())
         if peer is not None and (peer.role, peer.name) != (
             hello.role,
             hello.robot if hello.role == "robot" else peer.name,

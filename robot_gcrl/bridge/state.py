@@ -8,7 +8,7 @@ import numpy as np
 from robot_gcrl.bridge.core import Work
 from robot_gcrl.bridge.sessions import Session
 from robot_gcrl.bridge.settings import Settings
-from robot_gcrl.bridge.wire import pack_floats
+from robot_gcrl.bridge.wire import pack_floats, rows
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import achieved_goal, goal_distances
 
@@ -25,8 +25,10 @@ def contract_state(contract: Contract, settings: Settings) -> dict[str, Any]:
 
 def farthest(contract: Contract, work: Sequence[Work]) -> np.ndarray:
     """Distance [B] to the goal, of the success group that is farthest in radii, in its unit."""
-    achieved = achieved_goal(contract, np.stack([sample.inputs for _, sample, _ in work]))
-    distances = goal_distances(contract, achieved, np.stack([goal for _, _, goal in work]))
+    achieved = achieved_goal(contract, rows([sample.inputs for _, sample, _ in work]))
+    distances = goal_distances(contract, achieved, rows([goal for _, _, goal in work]))
+    if len(contract.success) == 1:
+        return distances[:, 0]
     radii = np.array([group.radius for group in contract.success], np.float32)
     return np.take_along_axis(distances, (distances / radii).argmax(-1)[:, None], -1)[:, 0]
 

@@ -11,6 +11,7 @@ clock in common. The page for other languages is controllers/README.md.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -92,6 +93,11 @@ def decode(frame: bytes) -> Message:
 def pack_floats(values: np.ndarray) -> bytes:
     """Numbers as they travel: little-endian float32, C order."""
     return np.ascontiguousarray(values, _FLOAT).tobytes()
+
+
+def rows(values: Sequence[np.ndarray]) -> np.ndarray:
+    """[B, N] of B arrays [N]; of one robot without a copy."""
+    return values[0][None] if len(values) == 1 else np.stack(values)
 
 
 def floats(field: bytes, shape: tuple[int, ...], *, code: Code, name: str) -> np.ndarray:

@@ -104,7 +104,8 @@ def goal_distances(contract: Contract, achieved: Array, goal: Array, xp: ModuleT
     """Euclidean distance [.., S] of each success group, in the group's unit."""
     squared = (achieved - goal) ** 2
     groups = _plan(contract).groups
-    return xp.stack([xp.sqrt(squared[..., g].sum(-1)) for g in groups], axis=-1)
+    sums = [squared[..., group].sum(-1, keepdims=True) for group in groups]
+    return xp.sqrt(sums[0] if len(sums) == 1 else xp.concatenate(sums, axis=-1))
 
 
 def is_success(contract: Contract, distances: Array) -> Array:

@@ -99,7 +99,9 @@ def serving(
         security=None if keys is None else ServerSecurity(keys),
     )
     if record is not None:
-        server.recorder = Recorder(record, header_of(contract, settings))
+        server.recorder = Recorder(
+            record, header_of(contract, settings) | {"runtime": (runtime or Policy()).name}
+        )
     ends = threading.Event()
     thread = threading.Thread(target=lambda: server.run(lambda: not ends.is_set()))
     thread.start()

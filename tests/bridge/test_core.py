@@ -17,11 +17,13 @@ from robot_gcrl.bridge.messages import (
     Stop,
     Welcome,
 )
+from robot_gcrl.bridge.rules import DEAF
 from robot_gcrl.bridge.sessions import Peer
 from robot_gcrl.bridge.wire import encode, pack_floats
 from tests.bridge.fakes import MS, T_NS, Desk, cart_contract, report
 
 A, B, OP = b"a", b"b", b"op"
+GOAL = pack_floats(np.array([0.5, 0.5]))
 
 
 @pytest.fixture
@@ -255,11 +257,51 @@ def test_a_stop_of_every_robot_is_cleared_for_every_robot(desk):
     desk.say(OP, me, Stop("*", "fire"), MS)
     desk.mouth.take()
     desk.say(OP, me, Clear("cart0"), MS)
-    said = [body for _, body, _ in desk.mouth.take() if isinstance(body, Status)]
-    assert said[0].text == "every robot was stopped: clear every robot (*) first"
+    all_said = desk.mouth.take()
+    assert not any(isinstance(body, Clear) for _, body, _ in all_said)  # the robot hears nothing
+    said = [body for _, body, _ in all_said if isinstance(body, Status)]
+    assert [(s.code, s.text) for s in said] == [
+        (Code.STOPPED, "every robot was stopped: clear every robot (*) first")
+    ]
     assert desk.book.reason("cart0") == "fire"
     desk.say(OP, me, Clear("*"), MS)
     assert desk.book.reason("cart0") is None
+
+
+def test_orders_that_were_given_while_the_server_stood_still_are_refused(desk):
+    session = desk.hello(A)
+    me = operator(desk)
+    desk.say(OP, me, Stop("cart0", "smoke"), MS)
+    desk.mouth.take()
+    desk.core.stood_still(2 * MS)
+    desk.say(OP, me, Clear("cart0"), 3 * MS)
+    desk.say(OP, me, Goal("cart0", GOAL), 4 * MS)
+    clear, goal = (body for _, body, _ in desk.mouth.take())
+    assert (type(clear), clear.code, type(goal), goal.code) == (
+        *(Status, Code.OVERLOAD),
+        *(GoalAck, Code.OVERLOAD),
+    )
+    assert clear.text == goal.text
+    assert "stood still" in clear.text
+    assert desk.book.reason("cart0") == "smoke"
+    assert desk.core.operators.goals == {}
+    # a stop is obeyed, and what is said later is new
+    desk.say(OP, me, Stop("cart0", "fire"), 5 * MS)
+    assert [type(body) for _, body, _ in desk.mouth.take()] == [Stop]
+    later = 2 * MS + DEAF
+    desk.say(A, session, report(), later)
+    desk.say(OP, me, Clear("cart0"), later)
+    desk.say(OP, me, Goal("cart0", GOAL), later)
+    assert desk.book.reason("cart0") is None
+    assert desk.core.operators.goals["cart0"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, "cart\0", "a\nb", "\x1b[2J"])
+def test_what_is_no_name_of_a_robot(desk, name):
+    reject = desk.hello(A, name=name)
+    assert reject.code == Code.BAD_ROLE
+    assert reject.text.endswith("with an id of 1 to 64 printable characters")
+    assert desk.core.sessions.robots == {}
 
 
 def test_a_stopped_robot_is_not_served(desk):

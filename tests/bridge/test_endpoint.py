@@ -1,5 +1,6 @@
 """Where servers are, whose an endpoint is, and how clients find it."""
 
+import fcntl
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,24 @@ def test_an_endpoint_belongs_to_one_server_at_a_time():
         assert [server["policy"] for server in running_servers()] == ["again"]
 
 
+def test_who_lists_servers_keeps_none_from_starting_and_none_from_being_seen():
+    # Seen to fail: with an exclusive lock of who looks, and without a second try of who claims
+    endpoint = default_endpoint("b")
+    with Registration(endpoint, "a policy"):
+        pass
+    (file,) = runtime_folder().glob("*.server")
+    with file.open() as looking:
+        fcntl.flock(looking.fileno(), fcntl.LOCK_SH)
+        threading.Timer(0.05, looking.close).start()
+        with Registration(endpoint, "a policy"):
+            with file.open() as another:
+                assert running_servers()[0]["policy"] == "a policy"
+            assert another.closed
+        with file.open() as first:
+            fcntl.flock(first.fileno(), fcntl.LOCK_SH)
+            assert running_servers() == []
+
+
 def test_a_client_finds_the_only_server_or_is_told_of_all():
     assert find_server("tcp://127.0.0.1:5570") == parse_endpoint("tcp://127.0.0.1:5570")
     with pytest.raises(BridgeError) as caught:
@@ -205,7 +225,7 @@ def serve(endpoint: Endpoint, folder: Path) -> PolicyServer:
 def test_other_machines_need_keys(text, folder):
     # seen to fail without _require_keys: it binds
     with pytest.raises(BridgeError) as caught:
-        serve(parse_endpoint(text), folder)
+        serve(parse_endpoint(text), folder).close()
     assert str(caught.value) == (
         f"The endpoint {text} can be reached by other machines, and there are no keys. Expected "
         "keys, or an endpoint of this machine (ipc, 127.0.0.1). Make keys with robot-gcrl keys and "

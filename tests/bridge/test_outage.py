@@ -13,7 +13,9 @@ import pytest
 
 from robot_gcrl.bridge.client import RobotClient
 from robot_gcrl.bridge.endpoint import parse_endpoint
+from robot_gcrl.bridge.messages import Code, Flag
 from robot_gcrl.bridge.operator import OperatorClient
+from robot_gcrl.bridge.rules import DEAF, STOOD_STILL
 from robot_gcrl.errors import BridgeError
 from tests.bridge.carts import PATIENCE, Cart
 from tests.bridge.fakes import cart_contract, cart_profile
@@ -93,6 +95,28 @@ def test_a_stopped_server_that_goes_on_executes_nothing_old(cart):
     reports = [line["report"] for line in lines if line["report"] is not None]
     assert min(reports) > cut
     assert next(line for line in lines if line["state"] == "run")["ramp"] < 0.5
+
+
+def test_a_clear_that_nobody_answered_frees_no_robot_later(cart):
+    # Seen to fail: with a server that carries out what came while it stood still
+    started(cart)
+    assert cart.server is not None
+    with cart.operator() as operator:
+        operator.connect(PATIENCE)
+        assert operator.stop("cart0", "smoke", PATIENCE).code == Code.STOPPED
+        cart.server.send_signal(signal.SIGSTOP)
+        time.sleep(1.2 * STOOD_STILL / 1e9)
+        with pytest.raises(BridgeError, match="was not confirmed"):
+            operator.clear("cart0", 0.2)
+        cart.server.send_signal(signal.SIGCONT)
+        again = time.monotonic_ns()
+        # given again, it is refused for a while, and then obeyed
+        while operator.clear("cart0", PATIENCE).code == Code.OVERLOAD:
+            assert all(line["state"] != "run" for line in cart.lines() if line["at"] > again)
+            assert time.monotonic_ns() - again < PATIENCE * 1e9
+            time.sleep(0.05)
+        assert time.monotonic_ns() - again > 0.9 * DEAF
+        cart.wait(runs, since=time.monotonic_ns())
 
 
 def test_a_killed_robot_is_lost_and_may_come_back(cart):
@@ -199,6 +223,22 @@ def test_an_operators_stop_outlives_the_server_and_only_clear_ends_it(cart):
     cleared = time.monotonic_ns()
     lines = cart.wait(runs, since=cleared)
     assert next(line for line in lines if line["state"] == "run")["ramp"] < 0.5
+
+
+def test_operators_see_that_motion_fades_in(cart):
+    # Seen to fail: with a robot that never sets the flag
+    started(cart)
+    with cart.operator() as operator:
+        operator.connect(PATIENCE)
+        end = time.monotonic() + PATIENCE
+        seen: list[bool] = []
+        while time.monotonic() < end and seen[-2:] != [True, False]:
+            time.sleep(0.02)
+            states = operator.states()
+            flag = "cart0" in states and bool(states["cart0"].flags & Flag.RAMP)
+            if not seen or seen[-1] != flag:
+                seen.append(flag)
+    assert seen[-2:] == [True, False]
 
 
 def test_a_dry_run_moves_nothing(cart):

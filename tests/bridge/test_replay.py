@@ -120,7 +120,7 @@ def commands_in(log: Path) -> int:
 def test_the_same_reports_give_the_same_commands_bit_for_bit(log):
     # seen to fail with batches of one robot
     found = replayed(log)
-    assert found == Replay(commands_in(log), 0, 0.0, 0, 0, "", 0.0)
+    assert found == Replay(commands_in(log), 0, 0.0, 0, 0, "", 0.0, ("network", "network"))
     assert found.commands > 20
     assert found.ok
     assert found.text == (
@@ -152,11 +152,15 @@ def test_another_network_is_found(log):
 
 def test_a_difference_within_the_tolerance_is_none(log):
     class Rounded(Network):
+        name = "rounded"
+
         def __call__(self, *arrays) -> PolicyOutput:
             action, ctrl = super().__call__(*arrays)
             return PolicyOutput(action, ctrl + np.float32(1e-6))
 
-    assert not replayed(log, Rounded()).ok
+    different = replayed(log, Rounded())
+    assert not different.ok
+    assert "recorded on network and played on rounded" in different.text
     found = replayed(log, Rounded(), tolerance=1e-4)
     assert found.ok
     assert 0 < found.worst < 1e-4
