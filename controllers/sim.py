@@ -21,12 +21,12 @@ from robot_gcrl.bridge.serve import Ending
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.errors import RobotError
 from robot_gcrl.policy.runtime import PolicyFile, read_policy
+from robot_gcrl.policy.scene import load_scene
 
 from .sim_options import parse
 from .sim_result import format_result
 from .sim_run import simulate
 
-_SCENE = "scene.mjb"
 _NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 _VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 _BAD_STATE = (
@@ -85,13 +85,13 @@ class World:
         """Loads the scene; every robot is still to be placed.
 
         Raises:
-          PolicyError: another version of MuJoCo wrote the scene.
+          PolicyError: this version of MuJoCo cannot read the scene.
         """
         # MuJoCo would write MUJOCO_LOG.TXT into the user's folder for each world that diverges
         log = mujoco.MjLogConfig.get()
         log.logto_file = False
         log.set()
-        model = mujoco.MjModel.from_binary_path(_SCENE, {_SCENE: file.scene(mujoco.__version__)})
+        model = load_scene(file)
         self._batch = Batch(model, robots, min(robots, os.cpu_count() or 1))
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._ctrl, self._sensordata = self._batch.bind("ctrl"), self._batch.bind("sensordata")

@@ -111,7 +111,7 @@ def ant() -> Task:
     )
     return Task(
         contract=make_contract("ant", -edge, edge),
-        model=make_scene("ant", camera=CAMERA),
+        scene=make_scene("ant", camera=CAMERA),
         episode_length=OPEN_EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
@@ -133,7 +133,7 @@ def make_ant_maze(maze: Maze) -> Task:
         contract=make_contract(
             f"ant_maze_{maze.name}", free.min(0) - CELL / 2, free.max(0) + CELL / 2
         ),
-        model=make_scene("ant", walls=maze.walls, camera=maze.camera()),
+        scene=make_scene("ant", walls=maze.walls, camera=maze.camera()),
         episode_length=round(SECONDS_PER_CELL * max(maze.path_lengths) / CONTROL_DT),
         train=Distribution(start=start, goal=point_goals(goals, jitter=GOAL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),

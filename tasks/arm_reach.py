@@ -82,7 +82,7 @@ def arm_reach(name: str) -> Task:
     )
     return Task(
         contract=make_contract(name),
-        model=make_scene("arm", camera=CAMERA, tile=0.25),
+        scene=make_scene("arm", camera=CAMERA, tile=0.25),
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,

@@ -69,7 +69,7 @@ def point() -> Task:
     )
     return Task(
         contract=make_contract("point", -edge, edge),
-        model=make_scene("point", camera=CAMERA),
+        scene=make_scene("point", camera=CAMERA),
         episode_length=OPEN_EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
@@ -87,7 +87,7 @@ def make_point_maze(maze: Maze) -> Task:
         contract=make_contract(
             f"point_maze_{maze.name}", free.min(0) - CELL / 2, free.max(0) + CELL / 2
         ),
-        model=make_scene("point", walls=maze.walls, camera=maze.camera()),
+        scene=make_scene("point", walls=maze.walls, camera=maze.camera()),
         episode_length=round(SECONDS_PER_CELL * max(maze.path_lengths) / CONTROL_DT),
         train=Distribution(start=start, goal=point_goals(goals, jitter=CELL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),

@@ -66,7 +66,7 @@ def reacher() -> Task:
     )
     return Task(
         contract=make_contract(),
-        model=make_scene("reacher", camera=CAMERA, tile=0.1),
+        scene=make_scene("reacher", camera=CAMERA, tile=0.1),
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,

@@ -98,14 +98,16 @@ def make_profile() -> Profile:
     )
 
 
-def make_network(contract: Contract) -> tuple[Network, dict[str, np.ndarray]]:
-    """A random actor of DEPTH x WIDTH, always the same."""
+def make_network(
+    contract: Contract, *, depth: int = DEPTH
+) -> tuple[Network, dict[str, np.ndarray]]:
+    """A random actor of `depth` x WIDTH, always the same."""
     network = Network(
         observation_size=contract.observation_size,
         goal_size=contract.goal_size,
         action_size=contract.action_size,
         width=WIDTH,
-        depth=DEPTH,
+        depth=depth,
         final_norm=True,
         layer_norm_epsilon=1e-6,
         goal_index=tuple(contract.goal_index.tolist()),
@@ -124,15 +126,16 @@ def make_network(contract: Contract) -> tuple[Network, dict[str, np.ndarray]]:
     return network, weights
 
 
-def write_synthetic(path: Path, control_dt: float) -> Path:
+def write_synthetic(path: Path, control_dt: float, *, depth: int = DEPTH) -> Path:
     """Writes the policy file and returns where.
 
     Args:
       path: of the file.
       control_dt: [s].
+      depth: of the network.
     """
     contract = make_contract(control_dt)
-    network, weights = make_network(contract)
+    network, weights = make_network(contract, depth=depth)
     inputs, nq = len(contract.inputs), 7 + len(_JOINTS)
     layout = Layout(
         inputs=np.arange(inputs, dtype=np.int32),
@@ -154,6 +157,7 @@ def write_synthetic(path: Path, control_dt: float) -> Path:
         archive.WEIGHTS: arrays_bytes(weights),
         archive.ONNX: onnx_bytes(contract, network, weights),
         archive.SCENE: b"",
+        archive.MJCF: b"",
         archive.LAYOUT: layout_to_json(contract, layout, simulation).encode(),
         archive.SCENARIOS: arrays_bytes(scenarios),
         archive.GOLDEN: arrays_bytes(_golden(contract, network, weights)._asdict()),

@@ -1,7 +1,7 @@
 """How long something takes: medians and 99% quantiles of many times that it was done."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ def spread_us(times_ns: Sequence[int]) -> dict[str, Any]:
 
 
 def interleaved(
-    actions: dict[str, Callable[[], object]], *, samples: int, rounds: int = 20
+    actions: Mapping[str, Callable[[], object]], *, samples: int, rounds: int = 20
 ) -> dict[str, list[int]]:
     """How long each action took, `samples` times each [ns].
 

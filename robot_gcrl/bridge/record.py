@@ -67,7 +67,8 @@ class Recorder:
 
         Args:
           path: that does not exist.
-          header: policy, contract, sha256, scale, dry_run, runtime; format, version and times are added.
+          header: policy, contract, sha256, scale, dry_run, runtime; format, version and times are
+            added.
 
         Raises:
           BridgeError: the file exists, or cannot be written.

@@ -270,7 +270,8 @@ def _header(session: int, seq: int, answers: Header | None) -> Header:
 
 def _reason(error: zmq.ZMQError) -> str:
     """The system's words, without the address that ZeroMQ adds to them."""
-    return os.strerror(error.errno) if error.errno in errno.errorcode else zmq.strerror(error.errno)
+    number = error.errno or 0
+    return os.strerror(number) if number in errno.errorcode else zmq.strerror(number)
 
 
 def _require_keys(endpoint: Endpoint, security: ServerSecurity | None) -> None:

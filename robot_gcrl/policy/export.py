@@ -28,7 +28,7 @@ from robot_gcrl.policy.runtime.file import NUM_GOLDEN, Scenarios
 from robot_gcrl.policy.runtime.numpy_runtime import NumpyRuntime
 from robot_gcrl.policy.runtime.simulation import Simulation, layout_to_json
 from robot_gcrl.policy.scenarios import sample_scenarios, start_inputs
-from robot_gcrl.policy.scene import scene_bytes
+from robot_gcrl.policy.scene import mjcf_bytes, scene_bytes
 from robot_gcrl.policy.write import archive_bytes, arrays_bytes, write_file
 from robot_gcrl.task.task import Task
 
@@ -83,6 +83,7 @@ def export_policy(
         archive.WEIGHTS: arrays_bytes(weights),
         archive.ONNX: onnx_bytes(contract, network, weights),
         archive.SCENE: scene_bytes(task.model),
+        archive.MJCF: mjcf_bytes(task.scene),
         archive.LAYOUT: layout_to_json(contract, layout, _simulation(task)).encode(),
         archive.SCENARIOS: arrays_bytes(_named(scenarios)),
         archive.GOLDEN: arrays_bytes(examples.golden._asdict()),

@@ -1,4 +1,4 @@
-"""Robot + arena + walls -> a compiled model.
+"""Robot + arena + walls -> the scene of a task.
 
 A robot's MJCF holds the robot and how it is simulated; the arena's holds floor, sky and light. A
 scene never holds the goal: whoever shows it draws a marker.
@@ -48,8 +48,8 @@ class Camera:
 
 def make_scene(
     robot: str, *, camera: Camera, tile: float = 1.0, walls: Sequence[Box] = ()
-) -> mujoco.MjModel:
-    """The model of assets/ROBOT.xml in the arena, with walls and a camera.
+) -> mujoco.MjSpec:
+    """The scene of assets/ROBOT.xml in the arena, with walls and a camera.
 
     Args:
       robot: the file's name without ".xml".
@@ -76,7 +76,7 @@ def make_scene(
         )
     _add_camera(spec, camera)
     _place_sun(spec, camera)
-    return spec.compile()
+    return spec
 
 
 def _load(name: str) -> mujoco.MjSpec:
@@ -85,7 +85,7 @@ def _load(name: str) -> mujoco.MjSpec:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.xml")))
         raise TaskError(
             f"The scene needs {path.name!r}, which the assets do not have. They have: {known}. "
-            "Name one of these, or build the model with mujoco.MjSpec yourself."
+            "Name one of these, or build the scene with mujoco.MjSpec yourself."
         )
     return mujoco.MjSpec.from_file(str(path))
 

@@ -98,7 +98,7 @@ class Task:
 
     Attributes:
       contract: what a robot must know to run its policies.
-      model: compiled MJCF without anything that depicts the goal.
+      scene: robot and surroundings, without anything that depicts the goal; compiled once, here.
       episode_length: control steps T.
       train: starts and goals of training episodes.
       eval: starts and goals by which success is measured.
@@ -108,10 +108,11 @@ class Task:
       hints: what presets are made of.
       summary: one sentence for the table of tasks.
       camera: name of a camera in the model that shows the scene, for videos.
+      model: the scene, compiled.
     """
 
     contract: Contract
-    model: mujoco.MjModel = field(repr=False)
+    scene: mujoco.MjSpec = field(repr=False)
     episode_length: int
     train: Distribution
     eval: Distribution
@@ -120,8 +121,10 @@ class Task:
     hints: Hints
     summary: str
     camera: str = "scene"
+    model: mujoco.MjModel = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "model", self.scene.compile())
         exact = self.contract.control_dt / self.model.opt.timestep
         if abs(exact - round(exact)) > 1e-6 or round(exact) < 1:
             raise TaskError(

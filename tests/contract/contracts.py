@@ -36,8 +36,12 @@ XML = """
 """
 
 
+def make_spec() -> mujoco.MjSpec:
+    return mujoco.MjSpec.from_string(XML)
+
+
 def make_model() -> mujoco.MjModel:
-    return mujoco.MjModel.from_xml_string(XML)
+    return make_spec().compile()
 
 
 ACTION_MAP = ActionMap(

@@ -115,7 +115,7 @@ def arm_task(*, episode_length: int = 10) -> Task:
     )
     return Task(
         contract=contract,
-        model=arm_model(),
+        scene=mujoco.MjSpec.from_string(ARM),
         episode_length=episode_length,
         train=Distribution(start=start, goal=goal),
         eval=Distribution(start=start, goal=lambda key, report: goal(key, report) * 0.5),
@@ -170,7 +170,7 @@ def box_task(*, episode_length: int = 10, highest: float = 10.0) -> Task:
     )
     return Task(
         contract=contract,
-        model=box_model(),
+        scene=mujoco.MjSpec.from_string(BOX),
         episode_length=episode_length,
         train=Distribution(start=start, goal=goal),
         eval=Distribution(start=start, goal=goal),

@@ -19,7 +19,7 @@ from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.starts import floating_starts
 from robot_gcrl.task.task import Budget, Distribution, Hints, Task
 from tests import naive
-from tests.contract.contracts import make_contract, make_model
+from tests.contract.contracts import make_contract, make_spec
 
 TRAINING = {"control_steps": 4096, "gradient_steps": 64, "seconds": 1.5, "seed": 0}
 # At the origin, as inputs of random_steps are around 0
@@ -35,7 +35,7 @@ def make_task(contract: Contract | None = None) -> Task:
     low, high = (bound.tolist() for bound in contract.goal_bounds)
     return Task(
         contract=contract,
-        model=make_model(),
+        scene=make_spec(),
         episode_length=20,
         train=Distribution(start=starts, goal=box_goals(low, high)),
         eval=Distribution(start=starts, goal=box_goals(low, high)),

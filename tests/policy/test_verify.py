@@ -25,7 +25,7 @@ def test_an_intact_file(file: PolicyFile) -> None:
     text = format_verification(result)
     lines = text.splitlines()
     assert lines[0] == (f"{file.path}: task demo, actor 4 x 16, sha256 {file.sha256[:12]}")
-    assert lines[1] == "  entries      ok        8 entries have the sha256 of the manifest"
+    assert lines[1] == "  entries      ok        9 entries have the sha256 of the manifest"
     assert lines[3].startswith("  numpy        ok        worst difference ")
     assert lines[3].endswith(" (at most 1e-05)")
 

@@ -42,7 +42,7 @@ def with_model(task, change):
     )
     change(spec)
     spec.compiler.autolimits = True
-    return replace(task, model=spec.compile())
+    return replace(task, scene=spec)
 
 
 def with_goal(task, goal):

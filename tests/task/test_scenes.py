@@ -168,13 +168,13 @@ def test_unknown_robots():
         make_scene("dog", camera=camera)
     assert str(caught.value) == (
         "The scene needs 'dog.xml', which the assets do not have. They have: ant, arena, arm, "
-        "point, reacher. Name one of these, or build the model with mujoco.MjSpec yourself."
+        "point, reacher. Name one of these, or build the scene with mujoco.MjSpec yourself."
     )
 
 
 def test_the_camera_sees_its_target_upright():
     camera = Camera(position=(3.0, 1.0, 2.0), target=(0.5, 0.0, 0.2))
-    model = make_scene("point", camera=camera)
+    model = make_scene("point", camera=camera).compile()
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     right, up, back = data.camera("scene").xmat.reshape(3, 3).T

@@ -26,10 +26,11 @@ NETWORK = "network.json"
 WEIGHTS = "weights.npz"
 ONNX = "policy.onnx"
 SCENE = "scene.mjb"
+MJCF = "scene.zip"
 LAYOUT = "layout.json"
 SCENARIOS = "scenarios.npz"
 GOLDEN = "golden.npz"
-ENTRIES = (CONTRACT, NETWORK, WEIGHTS, ONNX, SCENE, LAYOUT, SCENARIOS, GOLDEN)
+ENTRIES = (CONTRACT, NETWORK, WEIGHTS, ONNX, SCENE, MJCF, LAYOUT, SCENARIOS, GOLDEN)
 
 _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 1 << 20

@@ -99,27 +99,6 @@ class PolicyFile:
         """
         return archive.read_entry(self.path, name, self.manifest)
 
-    def scene(self, mujoco_version: str) -> bytes:
-        """The compiled model, in MuJoCo's binary form, for the version that wrote it.
-
-        Load it with `mujoco.MjModel.from_binary_path(name, {name: scene})`, with any name that ends
-        in ".mjb".
-
-        Args:
-          mujoco_version: `mujoco.__version__` where it is loaded.
-
-        Raises:
-          PolicyError: another version wrote it, or the file was changed since it was read.
-        """
-        written = self.manifest["versions"]["mujoco"]
-        if mujoco_version != written:
-            raise PolicyError(
-                f"The scene of the policy file {self.path} was written by MuJoCo {written}, and "
-                f"this is MuJoCo {mujoco_version}. Expected the same version. Install mujoco=="
-                f"{written}, or export the run again."
-            )
-        return self.entry(archive.SCENE)
-
     @cached_property
     def weights(self) -> dict[str, np.ndarray]:
         """The arrays that `network.shapes` names, float32."""
