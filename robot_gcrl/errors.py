@@ -57,6 +57,10 @@ class RenderingError(RobotGcrlError):
     """A picture or video that this machine cannot draw."""
 
 
+class ViewerError(RobotGcrlError):
+    """A viewer that cannot be shown as it was asked to."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> UnknownNameError:
     """Returns the error for `name`, which is none of `known`, with the closest name suggested.
 

@@ -1,0 +1,149 @@
+"""The goal that a person sets: where it is wanted, what is pursued, and whether it was refused.
+
+The core of every viewer, without a window: numbers in, numbers out. A goal is data; what shows it
+in a scene is a marker that only the viewer's copy of the scene has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from robot_gcrl.contract import Contract
+from robot_gcrl.contract.fields import SuccessGroup
+
+GoalState = Literal["none", "pending", "active", "refused"]
+_AXES = "xyz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marker:
+    """A place in the scene that stands for some numbers of a goal.
+
+    Attributes:
+      name: for the person who looks.
+      axes: the goal's component that is the world's x, y and z [m]; None where it has none.
+      radius: of success [m].
+    """
+
+    name: str
+    axes: tuple[int | None, int | None, int | None]
+    radius: float
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the goal says nothing of the height."""
+        return self.axes[2] is None
+
+    def position(self, goal: np.ndarray, height: float) -> np.ndarray:
+        """Where the marker stands [3], for a goal [G]; at `height` where the goal has none [m]."""
+        place = np.array([0.0, 0.0, height])
+        for axis, component in enumerate(self.axes):
+            if component is not None:
+                place[axis] = goal[component]
+        return place
+
+    def moved(self, goal: np.ndarray, place: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The goal [G] whose marker stands at `place` [3]."""
+        changed = np.array(goal, np.float32)
+        for axis, component in enumerate(self.axes):
+            if component is not None:
+                changed[component] = place[axis]
+        return changed
+
+
+def make_markers(contract: Contract) -> tuple[Marker, ...]:
+    """A marker for each success group that is a place in the plane or in space.
+
+    Such a group has components in metres called x and y, and perhaps z, or names that end so
+    ("cube.x"). A goal without one is set with sliders alone.
+    """
+    found = (_marker(contract, group) for group in contract.success)
+    return tuple(marker for marker in found if marker is not None)
+
+
+def _marker(contract: Contract, group: SuccessGroup) -> Marker | None:
+    labels = [field.label for field in contract.goal]
+    axes: list[int | None] = [None, None, None]
+    names = set()
+    for label in group.labels:
+        component = labels.index(label)
+        name, axis = label[:-1].rstrip("._ "), _AXES.find(label[-1])
+        if axis < 0 or contract.goal[component].unit != "m" or axes[axis] is not None:
+            return None
+        names.add(name)
+        axes[axis] = component
+    if axes[0] is None or axes[1] is None or len(names) != 1:
+        return None
+    return Marker(
+        name=next(iter(names)) or "goal", axes=(axes[0], axes[1], axes[2]), radius=group.radius
+    )
+
+
+class Verdict(NamedTuple):
+    """What became of a goal.
+
+    Attributes:
+      state: see `GoalDesk`.
+      text: why it is refused, empty otherwise.
+    """
+
+    state: GoalState
+    text: str = ""
+
+
+class GoalDesk:
+    """The goal that is wanted and the one that is pursued; bounds are those of the contract.
+
+    Attributes:
+      wanted: float32 [G], the last one that was asked for, also if it was refused.
+      active: float32 [G], pursued; None before the first.
+      verdict: on the wanted one: "pending" until it is confirmed, then "active", or "refused".
+      asked: how many goals were asked for, so that the newest can be told from the one before.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        """No goal yet; the middle of the bounds is shown."""
+        self._low, self._high = contract.goal_bounds
+        self._labels = [field.label for field in contract.goal]
+        self.wanted = ((self._low + self._high) / 2).astype(np.float32)
+        self.active: np.ndarray | None = None
+        self.verdict = Verdict("none")
+        self.asked = 0
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [G] twice."""
+        return self._low, self._high
+
+    def ask(self, goal: Sequence[float] | np.ndarray) -> bool:
+        """Asks for a goal [G]; whether it lies within the bounds. One that does not is not sent."""
+        goal = np.array(goal, np.float32)
+        if goal.shape != self._low.shape or not np.isfinite(goal).all():
+            self.verdict = Verdict("refused", "not a goal of finite numbers")
+            return False
+        self.wanted = goal
+        self.asked += 1
+        outside = (goal < self._low) | (goal > self._high)
+        if outside.any():
+            i = int(np.argmax(outside))
+            self.verdict = Verdict(
+                "refused",
+                f"{self._labels[i]} = {goal[i]:.3g} is outside of [{self._low[i]:g}, "
+                f"{self._high[i]:g}]",
+            )
+            return False
+        self.verdict = Verdict("pending")
+        return True
+
+    def confirm(self, goal: np.ndarray) -> None:
+        """The goal [G] is pursued from now on, whoever set it."""
+        self.active = np.array(goal, np.float32)
+        if self.verdict.state in ("none", "active") or np.array_equal(self.active, self.wanted):
+            self.wanted = self.active.copy()
+            self.verdict = Verdict("active")
+
+    def refuse(self, text: str) -> None:
+        """The wanted goal was refused; the one before is still pursued."""
+        self.verdict = Verdict("refused", text)

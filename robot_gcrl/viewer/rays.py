@@ -1,0 +1,110 @@
+"""From a pixel to a place in the world, and back.
+
+Pixels are shares of the picture: x from 0 (left) to 1, y from 0 (top) to 1.
+"""
+
+import math
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+# Rays that meet a plane at a smaller angle (its sine) meet it too far away to be meant
+_GRAZING = 1e-3
+
+
+class View(NamedTuple):
+    """A perspective camera.
+
+    Attributes:
+      position: [3], in the world [m].
+      forward: [3], unit vector into the picture.
+      up: [3], unit vector that points up in the picture.
+      tangent: of half of the vertical field of view.
+      aspect: width over height of the picture.
+    """
+
+    position: np.ndarray
+    forward: np.ndarray
+    up: np.ndarray
+    tangent: float
+    aspect: float
+
+
+def make_view(
+    model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, aspect: float
+) -> View:
+    """The view of a MuJoCo camera (free, tracking or fixed) on a picture of this aspect."""
+    scene = mujoco.MjvScene(model, maxgeom=1)
+    mujoco.mjv_updateCamera(model, data, camera, scene)
+    left, right = scene.camera
+    tangent = float(left.frustum_top - left.frustum_bottom) / (2.0 * float(left.frustum_near))
+    return View(
+        position=(np.array(left.pos, float) + np.array(right.pos, float)) / 2.0,
+        forward=np.array(left.forward, float),
+        up=np.array(left.up, float),
+        tangent=tangent,
+        aspect=aspect,
+    )
+
+
+def ray(view: View, x: float, y: float) -> np.ndarray:
+    """Unit vector [3] from the camera through a pixel."""
+    right = np.cross(view.forward, view.up)
+    direction = (
+        view.forward
+        + (2.0 * x - 1.0) * view.aspect * view.tangent * right
+        + (1.0 - 2.0 * y) * view.tangent * view.up
+    )
+    return direction / np.linalg.norm(direction)
+
+
+def meet_plane(origin: np.ndarray, direction: np.ndarray, height: float) -> np.ndarray | None:
+    """Where a ray meets the horizontal plane at `height` [m]: [3], or None."""
+    if abs(direction[2]) < _GRAZING:
+        return None
+    distance = (height - origin[2]) / direction[2]
+    if distance <= 0.0:
+        return None
+    point = origin + distance * direction
+    point[2] = height
+    return point
+
+
+def project(view: View, point: np.ndarray) -> tuple[float, float] | None:
+    """The pixel of a place [3]; None behind the camera. It may lie outside of the picture."""
+    offset = np.asarray(point, float) - view.position
+    depth = float(offset @ view.forward)
+    if depth <= 0.0:
+        return None
+    right = float(offset @ np.cross(view.forward, view.up)) / depth
+    up = float(offset @ view.up) / depth
+    return (
+        0.5 * (1.0 + right / (view.aspect * view.tangent)),
+        0.5 * (1.0 - up / view.tangent),
+    )
+
+
+def meet_model(
+    model: mujoco.MjModel, data: mujoco.MjData, origin: np.ndarray, direction: np.ndarray
+) -> np.ndarray | None:
+    """The nearest place [3] where a ray meets a visible geom that is no marker; None without one.
+
+    Markers are mocap bodies; a goal must not be set on the goal.
+    """
+    moved = [i for i in range(model.nbody) if model.body_mocapid[i] >= 0]
+    geom = np.array([-1], np.int32)
+    groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)
+    start, travelled = np.array(origin, float), 0.0
+    for _ in range(len(moved) + 1):
+        distance = mujoco.mj_ray(model, data, start, direction, groups, 1, -1, geom)
+        if distance < 0.0 or not math.isfinite(distance):
+            return None
+        travelled += distance
+        if int(model.geom_bodyid[geom[0]]) not in moved:
+            return origin + travelled * direction
+        # through the marker: a sphere or a disk is left behind by its size
+        through = 2.0 * float(model.geom_rbound[geom[0]]) + 1e-6
+        travelled += through
+        start = origin + travelled * direction
+    return None

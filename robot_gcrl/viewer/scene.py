@@ -1,0 +1,153 @@
+"""What a viewer shows: a scene with a marker for the goal, starts, goals, and what acts in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from robot_gcrl.contract import Contract
+from robot_gcrl.contract.actuate import actuate
+from robot_gcrl.contract.observe import Layout, make_layout
+from robot_gcrl.policy.runtime import make_runtime, read_policy
+from robot_gcrl.policy.runtime.file import Scenarios
+from robot_gcrl.policy.runtime.step import PolicyOutput
+from robot_gcrl.policy.scene import load_scene_spec
+from robot_gcrl.viewer.goals import Marker, make_markers
+
+Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], PolicyOutput]
+"""(inputs [1, I], goal [1, G], previous action [1, A], previous ctrl [1, A]) -> action, ctrl."""
+
+# Of the ball in the middle of a marker, in success radii, and at least [m]
+_BALL = 0.2
+_LEAST_BALL = 0.005
+_BALL_COLOR = (1.0, 1.0, 1.0, 0.9)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Show:
+    """A scene and what acts in it.
+
+    Attributes:
+      name: for the window's title.
+      contract: of the robot.
+      layout: of the model.
+      spec: the scene, without markers.
+      substeps: physics steps per control step.
+      episode_length: control steps.
+      camera: name of the camera that shows the scene.
+      scenarios: starts and goals of evaluations.
+      act: what commands the robot.
+      engine: what computes that, in words.
+    """
+
+    name: str
+    contract: Contract
+    layout: Layout
+    spec: mujoco.MjSpec
+    substeps: int
+    episode_length: int
+    camera: str
+    scenarios: Scenarios
+    act: Act
+    engine: str
+
+    def compile(self) -> mujoco.MjModel:
+        """The scene with a marker: a mocap body `goal/NAME` that touches nothing, for each place.
+
+        Bodies are added behind those of the scene, so that every address of the layout holds.
+        """
+        spec = self.spec.copy()
+        for marker in make_markers(self.contract):
+            add_marker(spec, marker)
+        model = spec.compile()
+        model.vis.global_.cameraid = model.camera(self.camera).id
+        return model
+
+
+def add_marker(spec: mujoco.MjSpec, marker: Marker) -> None:
+    """Adds the ball of a marker; what is drawn around it changes its color, and is no part of it.
+
+    A ball, because a browser's copy of the model keeps the colors that it began with.
+    """
+    body = spec.worldbody.add_body(name=marker_body(marker), mocap=True)
+    body.add_geom(
+        name=marker_body(marker),
+        type=mujoco.mjtGeom.mjGEOM_SPHERE,
+        size=(max(_BALL * marker.radius, _LEAST_BALL), 0.0, 0.0),
+        rgba=_BALL_COLOR,
+        contype=0,
+        conaffinity=0,
+        mass=0.0,
+    )
+
+
+def marker_body(marker: Marker) -> str:
+    """The name of the body that stands for a goal."""
+    return f"goal/{marker.name}"
+
+
+def show_policy(path: Path, *, act: Literal["policy", "zero", "random"] = "policy") -> Show:
+    """What a policy file holds.
+
+    Raises:
+      PolicyError: it is damaged, or its scene cannot be read here.
+    """
+    file = read_policy(path)
+    runtime = make_runtime(file, "auto")
+    return Show(
+        name=path.stem,
+        contract=file.contract,
+        layout=file.layout,
+        spec=load_scene_spec(file),
+        substeps=file.simulation.substeps,
+        episode_length=file.simulation.episode_length,
+        camera=file.simulation.camera,
+        scenarios=file.scenarios["eval"],
+        act=runtime if act == "policy" else make_act(file.contract, act),
+        engine=f"C MuJoCo, {runtime.name if act == 'policy' else act}",
+    )
+
+
+def show_task(reference: str, act: Literal["zero", "random"]) -> Show:
+    """A task without a policy.
+
+    Raises:
+      RobotGcrlError: no such task.
+    """
+    # Here, as they load JAX, which a policy file needs not
+    from robot_gcrl.policy.scenarios import sample_scenarios
+    from robot_gcrl.task.registry import load_task
+
+    task = load_task(reference)
+    return Show(
+        name=task.name,
+        contract=task.contract,
+        layout=make_layout(task.contract, task.model),
+        spec=task.scene,
+        substeps=task.substeps,
+        episode_length=task.episode_length,
+        camera=task.camera,
+        scenarios=sample_scenarios(task)["eval"],
+        act=make_act(task.contract, act),
+        engine=f"C MuJoCo, {act} actions",
+    )
+
+
+def make_act(contract: Contract, kind: Literal["zero", "random"]) -> Act:
+    """Actions that need no policy: all zero, or uniform in [-1, 1] and new at every step."""
+    rng = np.random.default_rng(0)
+
+    def act(
+        inputs: np.ndarray, goal: np.ndarray, action: np.ndarray, ctrl: np.ndarray
+    ) -> PolicyOutput:
+        del inputs, goal
+        if kind == "zero":
+            moved = np.zeros_like(action)
+        else:
+            moved = rng.uniform(-1.0, 1.0, action.shape).astype(np.float32)
+        return PolicyOutput(moved, actuate(contract.action, moved, ctrl))
+
+    return act

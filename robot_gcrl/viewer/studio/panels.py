@@ -1,0 +1,165 @@
+"""The viewer's side: gestures, the panels Goal and Status, what is drawn around the scene."""
+
+import math
+
+import numpy as np
+from mujoco.studio import messages, plugin
+from mujoco.studio.dear_imgui import dear_imgui as imgui
+
+from robot_gcrl.contract import Contract
+from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.studio.drawing import COLORS, drawn
+from robot_gcrl.viewer.studio.gestures import gesture, wants_random_goal
+from robot_gcrl.viewer.studio.words import AskGoal, EditTour, Shown, StopRobot
+
+_WIDTH = 300.0
+_GOAL_AT, _STATUS_AT = (12.0, 70.0), (12.0, 430.0)
+_WORDS = {
+    "none": "no goal yet",
+    "pending": "asked for",
+    "active": "pursued",
+    "refused": "REFUSED",
+}
+
+
+class Panels(plugin.ViewerPlugin):
+    """Goal and status of one robot.
+
+    Attributes:
+      gestures: how many goals were asked for here.
+    """
+
+    def __init__(self, contract: Contract, markers: tuple[Marker, ...], *, is_live: bool) -> None:
+        """Shows nothing until the simulation tells something.
+
+        Args:
+          contract: of the robot.
+          markers: places that stand for the goal.
+          is_live: whether the robot can be stopped and cleared.
+        """
+        self._contract, self._markers, self._is_live = contract, markers, is_live
+        self._low, self._high = contract.goal_bounds
+        self._shown: Shown | None = None
+        self._goal = ((self._low + self._high) / 2).astype(np.float32)
+        self._marker = 0
+        self.gestures = 0
+
+    @messages.handler
+    def on_shown(self, snapshot: Shown) -> None:
+        """News of the simulation."""
+        self._shown = snapshot
+        # What is asked for here and not known there yet stays
+        self._goal = snapshot.wanted.copy()
+        viewer = self.viewer
+        viewer.extra_geoms[:] = drawn(self._markers, (self._low, self._high), snapshot)
+
+    @messages.handler
+    def on_update(self, event: messages.UpdateEvent) -> None:
+        """Mouse and keys of a frame."""
+        del event
+        if wants_random_goal():
+            self._ask(None)
+        if self._markers:
+            goal = gesture(self.viewer, self._markers[self._marker], self._goal)
+            if goal is not None and not np.array_equal(goal, self._goal):
+                self._ask(goal)
+
+    @messages.handler
+    def on_gui(self, event: messages.BuildGuiEvent) -> None:
+        """The panels of a frame."""
+        del event
+        self._begin("Goal", _GOAL_AT)
+        self._goal_panel()
+        imgui.End()
+        self._begin("Status", _STATUS_AT)
+        self._status_panel()
+        imgui.End()
+
+    def _begin(self, name: str, place: tuple[float, float]) -> None:
+        once = int(imgui.Cond.FirstUseEver)
+        imgui.SetNextWindowPos(imgui.Vec2(*place), once)
+        imgui.SetNextWindowSize(imgui.Vec2(_WIDTH, 0.0), once)
+        imgui.Begin(name, True)
+
+    def _goal_panel(self) -> None:
+        if len(self._markers) > 1:
+            names = [marker.name for marker in self._markers]
+            _, self._marker = imgui.Combo("moves", self._marker, names)
+        for i, field in enumerate(self._contract.goal):
+            label = f"{field.label} [{field.unit}]"
+            changed, value = imgui.SliderFloat(label, float(self._goal[i]), field.low, field.high)
+            if changed:
+                goal = self._goal.copy()
+                goal[i] = value
+                self._ask(goal)
+        if imgui.Button("random goal (G)"):
+            self._ask(None)
+        shown = self._shown
+        if shown is not None:
+            color = COLORS[shown.state]
+            imgui.TextColored(imgui.Vec4(*color[:3], 1.0), _WORDS[shown.state])
+            if shown.text:
+                imgui.TextWrapped(shown.text)
+        if self._markers:
+            imgui.TextDisabled("Shift+click, Ctrl+drag, arrows")
+        imgui.SeparatorText("Tour")
+        self._tour_panel()
+        if self._is_live:
+            imgui.SeparatorText("Robot")
+            if imgui.Button("STOP"):
+                self.viewer.send_to_sim(StopRobot())
+            imgui.SameLine()
+            if imgui.Button("clear"):
+                self.viewer.send_to_sim(StopRobot(ends=True))
+
+    def _tour_panel(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        for i, goal in enumerate(shown.tour):
+            mark = ">" if i == shown.touring else " "
+            imgui.TextUnformatted(f"{mark} {', '.join(f'{x:.2f}' for x in goal)}")
+            imgui.SameLine()
+            if imgui.SmallButton(f"remove##{i}"):
+                self.viewer.send_to_sim(EditTour("remove", i))
+        for deed in ("add", "start" if shown.touring < 0 else "stop", "save", "load"):
+            if imgui.Button(deed):
+                self.viewer.send_to_sim(EditTour(deed))
+            imgui.SameLine()
+        imgui.TextUnformatted("")
+        if shown.note:
+            imgui.TextWrapped(shown.note)
+
+    def _status_panel(self) -> None:
+        shown = self._shown
+        if shown is None:
+            imgui.TextUnformatted("waiting for the simulation")
+            return
+        status = shown.status
+        for group, distance in zip(self._contract.success, status.distances, strict=True):
+            name = ", ".join(group.labels)
+            unit = self._contract.goal[
+                [field.label for field in self._contract.goal].index(group.labels[0])
+            ].unit
+            _row(f"distance ({name})", f"{distance:.3f} {unit}, needs {group.radius:g}")
+        _row("reached", "yes" if status.success else "no")
+        _row("time at goal", f"{100 * status.time_at_goal:.0f}%")
+        _row("episode", f"{status.seconds:.1f} s" + (", FELL" if status.fell else ""))
+        _row("policy", f"{status.policy_hz:.1f} Hz")
+        age = status.action_age
+        _row("action age", f"{1000 * age:.0f} ms" if math.isfinite(age) else "none yet")
+        _row("engine", status.engine)
+        if status.link:
+            _row("link", status.link)
+
+    def _ask(self, goal: np.ndarray | None) -> None:
+        self.gestures += 1
+        if goal is not None:
+            self._goal = np.array(goal, np.float32)
+        self.viewer.send_to_sim(AskGoal(goal))
+
+
+def _row(name: str, value: str) -> None:
+    imgui.TextDisabled(name)
+    imgui.SameLine(110.0)
+    imgui.TextWrapped(value)

@@ -1,0 +1,228 @@
+"""The robot in C MuJoCo, commanded by a policy: what a viewer shows without a server.
+
+Exactly `substeps` physics steps pass between two actions, however the viewer counts them: paused,
+one by one, or at another speed.
+"""
+
+import collections
+import time
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from robot_gcrl.contract.actuate import initial_ctrl
+from robot_gcrl.contract.observe import (
+    Report,
+    achieved_goal,
+    goal_distances,
+    is_healthy,
+    is_success,
+    read_inputs,
+)
+from robot_gcrl.viewer.goals import GoalDesk, make_markers
+from robot_gcrl.viewer.scene import Show, marker_body
+from robot_gcrl.viewer.tour import Tour
+
+# Pieces of the path that is drawn, and the control steps in a piece
+TRACE = 50
+_TRACE_EVERY = 2
+# Actions whose rate is shown
+_RATES = 20
+
+
+class Status(NamedTuple):
+    """What a person is told, of one instant.
+
+    Attributes:
+      achieved: float32 [G].
+      distances: float32 [S], of each success group, SI.
+      success: whether every group is within its radius.
+      time_at_goal: share of the control steps since the goal or the episode began.
+      seconds: of the simulation since the episode began.
+      policy_hz: actions per second of the clock.
+      action_age: seconds of the clock since the last action.
+      engine: what steps and what commands.
+      link: of a server, in words; empty without one.
+      fell: whether the robot is in a state that ends an episode.
+      trace: float [K, 3], where it was, the newest last; empty where the goal is no place.
+    """
+
+    achieved: np.ndarray
+    distances: np.ndarray
+    success: bool
+    time_at_goal: float
+    seconds: float
+    policy_hz: float
+    action_age: float
+    engine: str
+    link: str
+    fell: bool
+    trace: np.ndarray
+
+
+class World:
+    """One robot, its goal and its policy; see `Stage`.
+
+    Attributes:
+      show: what is shown.
+      actions: that were taken since the start.
+      ctrl: float32 [A] in force, in contract order.
+    """
+
+    is_live = False
+
+    def __init__(self, show: Show, *, seed: int = 0) -> None:
+        """The robot at a start of the evaluation, with a goal of it.
+
+        Args:
+          show: what is shown.
+          seed: of starts and random goals.
+        """
+        self.show, self.title, self.contract = show, show.name, show.contract
+        self.model = show.compile()
+        self.data = mujoco.MjData(self.model)
+        self.desk = GoalDesk(show.contract)
+        self.tour = Tour(show.contract)
+        self.markers = make_markers(show.contract)
+        self._mocap = [
+            int(self.model.body(marker_body(marker)).mocapid[0]) for marker in self.markers
+        ]
+        self._rng = np.random.default_rng(seed)
+        self.actions = 0
+        self._times: collections.deque[float] = collections.deque(maxlen=_RATES)
+        self._trace: collections.deque[np.ndarray] = collections.deque(maxlen=TRACE + 1)
+        self.reset()
+        self.random_goal()
+
+    def reset(self) -> None:
+        """Another start; the goal stays."""
+        starts, show = self.show.scenarios, self.show
+        row = int(self._rng.integers(len(starts.qpos)))
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:], self.data.qvel[:] = starts.qpos[row], starts.qvel[row]
+        self._measure()
+        inputs = read_inputs(show.layout, self._report())[None]
+        self.ctrl = initial_ctrl(show.contract, inputs)[0]
+        self._action = np.zeros(show.contract.action_size, np.float32)
+        self._substep = self._steps = self._at_goal = self._asked_steps = 0
+        self._trace.clear()
+        self.tour.restart()
+        self.show_goal()
+
+    def random_goal(self) -> None:
+        """One of the goals of the evaluation."""
+        goals = self.show.scenarios.goal
+        self.ask(goals[int(self._rng.integers(len(goals)))])
+
+    def ask(self, goal: np.ndarray) -> bool:
+        """A person's goal [G], pursued from the next action on; whether it is within bounds."""
+        is_within = self.desk.ask(goal)
+        if is_within:
+            self.desk.confirm(self.desk.wanted)
+            self._at_goal = self._asked_steps = 0
+        self.show_goal()
+        return is_within
+
+    def show_goal(self) -> None:
+        """Puts the markers where the wanted goal is."""
+        for marker, body in zip(self.markers, self._mocap, strict=True):
+            self.data.mocap_pos[body] = marker.position(self.desk.wanted, 0.0)
+
+    def take_dragged_goal(self) -> None:
+        """Asks for the goal that a person has dragged a marker to, if one was moved."""
+        for marker, body in zip(self.markers, self._mocap, strict=True):
+            place = self.data.mocap_pos[body]
+            shown = marker.position(self.desk.wanted, place[2] if marker.is_planar else 0.0)
+            if not np.allclose(place, shown, atol=1e-6):
+                self.ask(marker.moved(self.desk.wanted, place))
+
+    def step(self, count: int) -> None:
+        """`count` physics steps, with an action where one is due."""
+        for _ in range(count):
+            if self._substep == 0:
+                self._act()
+            mujoco.mj_step(self.model, self.data)
+            self._substep = (self._substep + 1) % self.show.substeps
+            if self._substep == 0:
+                self._finish_control_step()
+
+    def stop(self) -> None:
+        """A simulated robot is paused instead."""
+
+    def clear(self) -> None:
+        """See `stop`."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def status(self) -> Status:
+        """What a person is told now."""
+        contract, report = self.show.contract, self._report()
+        achieved = achieved_goal(contract, read_inputs(self.show.layout, report))
+        distances = goal_distances(contract, achieved, self.desk.wanted)
+        now, times = time.monotonic(), self._times
+        spread = times[-1] - times[0] if len(times) > 1 else 0.0
+        return Status(
+            achieved=achieved,
+            distances=distances,
+            success=bool(is_success(contract, distances)),
+            time_at_goal=self._at_goal / max(self._asked_steps, 1),
+            seconds=self._steps * contract.control_dt,
+            policy_hz=(len(times) - 1) / spread if spread > 0.0 else 0.0,
+            action_age=now - times[-1] if times else 0.0,
+            engine=self.show.engine,
+            link="",
+            fell=not bool(is_healthy(contract, self.show.layout, report)),
+            trace=np.array(self._trace) if self._trace else np.zeros((0, 3)),
+        )
+
+    def _act(self) -> None:
+        show, goal = self.show, self.desk.active
+        self._times.append(time.monotonic())
+        if goal is None:
+            return
+        inputs = read_inputs(show.layout, self._report())
+        output = show.act(inputs[None], goal[None], self._action[None], self.ctrl[None])
+        if np.isfinite(output.ctrl).all():
+            self._action, self.ctrl = output.action[0], output.ctrl[0]
+        self.data.ctrl[show.layout.actuators] = self.ctrl
+        self.actions += 1
+
+    def _finish_control_step(self) -> None:
+        self._measure()
+        self._steps += 1
+        self._asked_steps += 1
+        contract = self.show.contract
+        achieved = achieved_goal(contract, read_inputs(self.show.layout, self._report()))
+        if not np.isfinite(achieved).all():
+            self.reset()  # the simulation diverged
+            return
+        reached = bool(is_success(contract, goal_distances(contract, achieved, self.desk.wanted)))
+        self._at_goal += reached
+        if self._steps % _TRACE_EVERY == 0 and self.markers:
+            self._trace.append(self.markers[0].position(achieved, self._height(achieved)))
+        following = self.tour.advance(reached, contract.control_dt)
+        if following is not None:
+            self.ask(following)
+
+    def _height(self, achieved: np.ndarray) -> float:
+        return 0.02 if self.markers[0].is_planar else float(achieved[-1])
+
+    def _measure(self) -> None:
+        """Positions and sensors of this instant, held as float32 as where the policy was trained.
+
+        Not mj_forward: its solution would be where the next step begins to look for its own.
+        """
+        data = self.data
+        data.qpos[:], data.qvel[:] = data.qpos.astype(np.float32), data.qvel.astype(np.float32)
+        mujoco.mj_fwdPosition(self.model, data)
+        mujoco.mj_sensorPos(self.model, data)
+        mujoco.mj_fwdVelocity(self.model, data)
+        mujoco.mj_sensorVel(self.model, data)
+
+    def _report(self) -> Report:
+        data = self.data
+        return Report(
+            *(value.astype(np.float32) for value in (data.qpos, data.qvel, data.sensordata))
+        )
