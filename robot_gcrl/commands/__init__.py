@@ -8,7 +8,7 @@ group: `robot-gcrl bridge ping`.
 from robot_gcrl.commands.base import DONE, USER_ERROR, Command
 from robot_gcrl.commands.gating import BenchServe, Controller, Gate
 from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping, Stop
-from robot_gcrl.commands.policies import Export, Verify
+from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
 from robot_gcrl.commands.serving import Serve
 from robot_gcrl.commands.training import Check, Doctor, Evaluate, Plot, Tasks, Train
@@ -21,6 +21,7 @@ COMMANDS: dict[str, type[Command]] = {
     "plot": Plot,
     "export": Export,
     "verify": Verify,
+    "critic": Critic,
     "serve": Serve,
     "controller": Controller,
     "goal": Goal,

@@ -41,7 +41,7 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
       PolicyError: a weight is not finite.
     """
     params = jax.device_get(state.actor)
-    weights = {name: np.asarray(value, np.float32) for name, value in _flat(params)}
+    weights = named_arrays(params)
     for name in ("head/kernel", "head/bias"):
         # Means stand before log-standard-deviations
         weights[name] = np.ascontiguousarray(weights[name][..., : network.action_size])
@@ -50,6 +50,21 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
         weights["moments/variance"] = np.asarray(state.moments.variance, np.float32)
     shapes = {name: value.shape for name, value in weights.items()}
     assert shapes == network.shapes, "the actor has the arrays that its description names"
+    require_finite(weights)
+    return weights
+
+
+def named_arrays(params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Parameters as float32 arrays by name: those of nested parts joined by slashes."""
+    return {name: np.asarray(value, np.float32) for name, value in _flat(params)}
+
+
+def require_finite(weights: Mapping[str, np.ndarray]) -> None:
+    """Fails unless all weights are finite.
+
+    Raises:
+      PolicyError: one is not.
+    """
     for name, value in weights.items():
         if not np.isfinite(value).all():
             raise PolicyError(
@@ -57,7 +72,6 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
                 f"in {name} are not finite. Expected numbers. The training diverged: export "
                 "another checkpoint, or train again."
             )
-    return weights
 
 
 def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.policy.runtime.critic import Critic
 from robot_gcrl.policy.runtime.file import Golden
 from robot_gcrl.policy.runtime.step import PolicyOutput, Runtime
 
@@ -17,6 +18,9 @@ _DEEP_TOLERANCE = 3e-5
 # any depth does. Measured for 35 perturbed actors (depth 4 to 256, heads scaled until all actions
 # were saturated) and 7 trained ones: a runtime differs by at most 1.2 times `rounding`.
 _TIMES_ROUNDING = 1.5
+
+ENERGY_TOLERANCE = 1e-4
+"""The greatest `energy_difference` of a right critic."""
 
 
 def tolerance(depth: int, rounding: float) -> float:
@@ -48,3 +52,18 @@ def difference(contract: Contract, output: PolicyOutput, golden: Golden) -> floa
 def golden_difference(contract: Contract, runtime: Runtime, golden: Golden) -> float:
     """`difference` of what a runtime makes of the golden inputs."""
     return difference(contract, runtime(*golden[:4]), golden)
+
+
+def energy_difference(critic: Critic, golden: Golden, energies: np.ndarray) -> float:
+    """The greatest difference of an energy from the agent's own, NaN if one is NaN.
+
+    As a share of the greatest of them: rounding is of the size of the embeddings, so that it would
+    be great beside the energy of a goal that is almost reached.
+
+    Args:
+      critic: whose energies are compared.
+      golden: the examples.
+      energies: [32], what the agent itself computes for them.
+    """
+    found = critic.energy(golden.inputs, golden.previous_action, golden.action, golden.goal)
+    return float(np.abs(found - energies).max() / np.abs(energies).max())

@@ -21,14 +21,17 @@ from robot_gcrl.contract.observe import make_layout
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.policy.actor import actor_network, actor_weights
 from robot_gcrl.policy.compare import golden_difference, tolerance
+from robot_gcrl.policy.critic import critic_entries
 from robot_gcrl.policy.golden import SATURATED, Examples, make_golden
+from robot_gcrl.policy.maze import maze_map
 from robot_gcrl.policy.onnx_graph import onnx_bytes
 from robot_gcrl.policy.runtime import archive
 from robot_gcrl.policy.runtime.file import NUM_GOLDEN, Scenarios
 from robot_gcrl.policy.runtime.numpy_runtime import NumpyRuntime
 from robot_gcrl.policy.runtime.simulation import Simulation, layout_to_json
-from robot_gcrl.policy.scenarios import sample_scenarios, start_inputs
+from robot_gcrl.policy.scenarios import sample_scenarios
 from robot_gcrl.policy.scene import mjcf_bytes, scene_bytes
+from robot_gcrl.policy.starts import start_inputs
 from robot_gcrl.policy.write import archive_bytes, arrays_bytes, write_file
 from robot_gcrl.task.task import Task
 
@@ -45,6 +48,7 @@ def export_policy(
     path: Path,
     *,
     training: Mapping[str, Any],
+    with_critic: bool = False,
 ) -> Path:
     """Writes the policy file of a trained agent, in place of one that was there, and returns it.
 
@@ -55,6 +59,8 @@ def export_policy(
       path: of the file; "NAME.policy" by custom.
       training: what JSON holds, for a person to read: control steps, gradient steps, seconds, seed,
         which checkpoint, its evaluation.
+      with_critic: whether the file also holds what a viewer needs to show what the agent believes:
+        the critic and, of a task in a maze, the map. No robot needs it.
 
     Raises:
       PolicyError: weights that are not finite, a policy whose own arithmetic is too sensitive for
@@ -88,6 +94,17 @@ def export_policy(
         archive.SCENARIOS: arrays_bytes(_named(scenarios)),
         archive.GOLDEN: arrays_bytes(examples.golden._asdict()),
     }
+    if with_critic:
+        entries |= critic_entries(
+            contract,
+            agent,
+            agent_state,
+            network=network,
+            weights=weights,
+            golden=examples.golden,
+        )
+        maze = maze_map(task)
+        entries |= {} if maze is None else {archive.MAZE: maze.to_json().encode()}
     manifest = _manifest(task, training, _described(examples, allowed), entries)
     write_file(path, archive_bytes({archive.MANIFEST: manifest} | entries))
     return path

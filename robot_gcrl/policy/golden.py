@@ -70,7 +70,9 @@ def make_golden(
         critic={}, actor_optimizer=(), critic_optimizer=(), temperature_optimizer=()
     )
     with jax.enable_x64(True):
-        exact, ctrl = jax.device_get(jax.jit(act)(*_float64((jax.device_get(state), *candidates))))
+        exact, ctrl = jax.device_get(
+            jax.jit(act)(*in_float64((jax.device_get(state), *candidates)))
+        )
     rounding = _rounding(jax.jit(act), state, candidates, exact)
     chosen = _choose(exact, rounding)
     golden = (value[chosen].astype(np.float32) for value in (*candidates, exact, ctrl))
@@ -143,7 +145,8 @@ def _act(
     return action, actuate(contract.action, action, previous_ctrl, jnp)
 
 
-def _float64(tree: Any) -> Any:
+def in_float64(tree: Any) -> Any:
+    """The tree with its floats in float64, to be used under `jax.enable_x64`."""
     return jax.tree.map(lambda x: np.asarray(x, np.result_type(x, np.float64)), tree)
 
 

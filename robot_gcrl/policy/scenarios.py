@@ -1,11 +1,11 @@
-"""Starts and goals that go into a policy file, and the inputs that a robot measures there."""
+"""Starts and goals that go into a policy file."""
 
 import jax
 import mujoco
 import numpy as np
 
-from robot_gcrl.contract.observe import Layout, Report, read_inputs
 from robot_gcrl.policy.runtime.file import DISTRIBUTIONS, NUM_SCENARIOS, Scenarios
+from robot_gcrl.policy.starts import start_report
 from robot_gcrl.task.task import Distribution, Task
 
 _SEED = 0x5CE9A
@@ -21,26 +21,11 @@ def sample_scenarios(task: Task) -> dict[str, Scenarios]:
     }
 
 
-def start_inputs(model: mujoco.MjModel, layout: Layout, scenarios: Scenarios) -> np.ndarray:
-    """What a robot measures at the starts: [S, I], in contract order, SI."""
-    return read_inputs(layout, _report(model, scenarios.qpos, scenarios.qvel))
-
-
 def _sample(model: mujoco.MjModel, distribution: Distribution, key: jax.Array) -> Scenarios:
     start_key, goal_key = jax.random.split(key)
     # Op by op, as nothing is gained by compiling what runs once
     starts = jax.vmap(distribution.start)(jax.random.split(start_key, NUM_SCENARIOS))
     qpos, qvel = (np.asarray(value, np.float32) for value in starts)
-    report = _report(model, qpos, qvel)
+    report = start_report(model, qpos, qvel)
     goal = jax.vmap(distribution.goal)(jax.random.split(goal_key, NUM_SCENARIOS), report)
     return Scenarios(qpos, qvel, np.asarray(goal, np.float32))
-
-
-def _report(model: mujoco.MjModel, qpos: np.ndarray, qvel: np.ndarray) -> Report:
-    data = mujoco.MjData(model)
-    sensordata = np.zeros((len(qpos), model.nsensordata), np.float32)
-    for row, (position, velocity) in enumerate(zip(qpos, qvel, strict=True)):
-        data.qpos[:], data.qvel[:] = position, velocity
-        mujoco.mj_forward(model, data)
-        sensordata[row] = data.sensordata
-    return Report(qpos, qvel, sensordata)

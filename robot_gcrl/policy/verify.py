@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from robot_gcrl.policy.c_source import export_c
-from robot_gcrl.policy.compare import golden_difference
-from robot_gcrl.policy.runtime.archive import ENTRIES
-from robot_gcrl.policy.runtime.file import PolicyFile, read_policy
+from robot_gcrl.policy.compare import ENERGY_TOLERANCE, energy_difference, golden_difference
+from robot_gcrl.policy.runtime.archive import ENTRIES, OPTIONAL
+from robot_gcrl.policy.runtime.critic import make_critic
+from robot_gcrl.policy.runtime.file import GOLDEN_ENERGY, PolicyFile, read_policy
 from robot_gcrl.policy.runtime.make import make_runtime
 from robot_gcrl.policy.runtime.onnx_runtime import is_installed
 
@@ -24,21 +25,24 @@ def verify_policy(path: Path) -> dict[str, Any]:
 
     Returns:
       "ok", the file's facts, and "checks": for each its name, whether it is ok, and a detail; for a
-      runtime also its worst difference from the agent. A runtime that this machine lacks is listed
-      with ok None, which does not count.
+      runtime, and for the critic of a file that holds one, also its worst difference from the
+      agent. A runtime that this machine lacks is listed with ok None, which does not count.
 
     Raises:
       PolicyError: the file is missing, damaged, of a newer format, or contradicts itself.
     """
     file = read_policy(path)
     allowed = file.tolerance
+    entries = sum(name in file.manifest["entries"] for name in (*ENTRIES, *OPTIONAL))
     checks = [
-        _check("entries", detail=f"{len(ENTRIES)} entries have the sha256 of the manifest"),
+        _check("entries", detail=f"{entries} entries have the sha256 of the manifest"),
         _check("contract", detail=f"sha256 {file.contract.sha256[:12]}"),
         _compared("numpy", _runtime_difference(file, "numpy"), allowed),
         _onnxruntime(file, allowed),
         _c(file, allowed),
     ]
+    if file.critic is not None:
+        checks.append(_compared("critic", _critic_difference(file), ENERGY_TOLERANCE))
     return {
         "ok": all(check["ok"] is not False for check in checks),
         "policy": str(path),
@@ -82,6 +86,10 @@ def _compared(name: str, worst: float, allowed: float) -> dict[str, Any]:
 
 def _runtime_difference(file: PolicyFile, name: Any) -> float:
     return golden_difference(file.contract, make_runtime(file, name), file.golden)
+
+
+def _critic_difference(file: PolicyFile) -> float:
+    return energy_difference(make_critic(file), file.golden, file.critic_weights[GOLDEN_ENERGY])
 
 
 def _onnxruntime(file: PolicyFile, allowed: float) -> dict[str, Any]:

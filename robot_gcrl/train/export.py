@@ -19,7 +19,12 @@ SUFFIX = ".policy"
 
 
 def export_run(
-    path: Path, *, checkpoint: Checkpoint = "best", format: Format = "policy", out: Path | None
+    path: Path,
+    *,
+    checkpoint: Checkpoint = "best",
+    format: Format = "policy",
+    out: Path | None,
+    with_critic: bool = False,
 ) -> Path:
     """Exports a run folder's checkpoint, or another format of a policy file, and returns where to.
 
@@ -28,6 +33,7 @@ def export_run(
       checkpoint: which of the run's checkpoints.
       format: "policy" (one file with everything), "onnx" (the graph alone) or "c" (sources).
       out: file, or for "c" a folder; None is RUN/policy/TASK with the format's suffix.
+      with_critic: whether the policy file also holds the critic and the map of the maze.
 
     Raises:
       RobotGcrlError: no such run or file, or it cannot be written; what was there is unharmed.
@@ -38,9 +44,15 @@ def export_run(
                 f"{path} is a policy file already. Expected a run folder for --format policy. "
                 "Choose --format onnx or c, or a run folder."
             )
+        if with_critic:
+            raise ConfigError(
+                f"{path} is a policy file, which holds its critic or does not. Expected a run "
+                "folder for --with-critic. Name the run, or leave --with-critic out."
+            )
         file = path
     else:
-        file = _policy_of(path, checkpoint, out if format == "policy" else None)
+        target = out if format == "policy" else None
+        file = _policy_of(path, checkpoint, target, with_critic=with_critic)
         if format == "policy":
             return file
     target = out or file.with_suffix("." + format)
@@ -51,7 +63,7 @@ def export_run(
     return target
 
 
-def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None) -> Path:
+def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None, *, with_critic: bool) -> Path:
     task, agent, state, info = restore_policy(run, checkpoint, seed=0)
     config = RunFolder.open(run).config
     training = {
@@ -68,4 +80,4 @@ def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None) -> Path:
     target = out or run / "policy" / f"{task.name}{SUFFIX}"
     if out is None:
         target.parent.mkdir(exist_ok=True)
-    return export_policy(task, agent, state, target, training=training)
+    return export_policy(task, agent, state, target, training=training, with_critic=with_critic)

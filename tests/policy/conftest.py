@@ -13,6 +13,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> PolicyFile:
     return make_file(path, width=16, final_norm=True, normalize_observations=True)
 
 
+@pytest.fixture(scope="session")
+def believing(tmp_path_factory: pytest.TempPathFactory) -> PolicyFile:
+    """The same with its critic; not to be changed."""
+    path = tmp_path_factory.mktemp("critic") / "box.policy"
+    return make_file(path, width=16, final_norm=True, normalize_observations=True, with_critic=True)
+
+
 @pytest.fixture
 def copied(file: PolicyFile, tmp_path: Path) -> Path:
     """A copy of it, to be damaged."""

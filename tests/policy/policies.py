@@ -70,7 +70,10 @@ def make_perturbed(
     mean = rng.normal(0.0, 0.3, size).astype(np.float32)
     moments = state.moments._replace(mean=mean, variance=variance)
     actor = jax.tree_util.tree_map_with_path(functools.partial(_random_leaf, rng), state.actor)
-    state = state._replace(actor=actor, moments=moments)
+    critic = jax.tree_util.tree_map_with_path(
+        functools.partial(_random_leaf, np.random.default_rng(1)), state.critic
+    )
+    state = state._replace(actor=actor, critic=critic, moments=moments)
     # The residual sum of a deep trunk would saturate every action
     means = naive_mean(contract, agent, state, random_steps(contract))
     factor = (spread / means.std(axis=0)).astype(np.float32)
@@ -122,9 +125,16 @@ def random_steps(contract: Contract, count: int = 256, seed: int = 0) -> tuple[n
 
 
 def make_file(
-    path: Path, contract: Contract | None = None, *, spread: float = 0.3, **settings: object
+    path: Path,
+    contract: Contract | None = None,
+    *,
+    spread: float = 0.3,
+    with_critic: bool = False,
+    **settings: object,
 ) -> PolicyFile:
     """The policy file of such an agent."""
     task = make_task(contract)
     agent, state = make_perturbed(task.contract, spread=spread, **settings)
-    return read_policy(export_policy(task, agent, state, path, training=TRAINING))
+    return read_policy(
+        export_policy(task, agent, state, path, training=TRAINING, with_critic=with_critic)
+    )

@@ -18,8 +18,9 @@ from robot_gcrl.policy.onnx_file import export_onnx
 from robot_gcrl.policy.onnx_graph import onnx_bytes
 from robot_gcrl.policy.runtime.file import NUM_GOLDEN, NUM_SCENARIOS, PolicyFile
 from robot_gcrl.policy.runtime.make import make_runtime
-from robot_gcrl.policy.scenarios import sample_scenarios, start_inputs
+from robot_gcrl.policy.scenarios import sample_scenarios
 from robot_gcrl.policy.scene import load_scene, scene_bytes
+from robot_gcrl.policy.starts import start_inputs
 from robot_gcrl.task.registry import load_task
 from tests.contract.contracts import make_contract
 from tests.policy.policies import TRAINING, make_file, make_perturbed, make_task

@@ -30,7 +30,11 @@ MJCF = "scene.zip"
 LAYOUT = "layout.json"
 SCENARIOS = "scenarios.npz"
 GOLDEN = "golden.npz"
+CRITIC = "critic.json"
+CRITIC_WEIGHTS = "critic.npz"
+MAZE = "maze.json"
 ENTRIES = (CONTRACT, NETWORK, WEIGHTS, ONNX, SCENE, MJCF, LAYOUT, SCENARIOS, GOLDEN)
+OPTIONAL = (CRITIC, CRITIC_WEIGHTS, MAZE)
 
 _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 1 << 20
@@ -70,8 +74,7 @@ def check_archive(path: Path) -> Manifest:
         # The manifest first: a newer format may differ in all the rest
         raw = _read(path, archive, MANIFEST, _LARGEST_MANIFEST)
         content = _parse_manifest(path, raw)
-        _check_names(path, archive)
-        for name in ENTRIES:
+        for name in _checked_names(path, archive, content["entries"]):
             if name not in content["entries"]:
                 refuse(path, f"{MANIFEST} does not list {name}")
             _check_entry(path, archive, name, content["entries"][name])
@@ -137,19 +140,26 @@ def _open(path: Path) -> zipfile.ZipFile:
         refuse(path, f"it is no zip archive, or its end is missing ({size:,} bytes)", error)
 
 
-def _check_names(path: Path, archive: zipfile.ZipFile) -> None:
+def _checked_names(
+    path: Path, archive: zipfile.ZipFile, listed: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The names of all entries but the manifest, of which none is missing and none too much."""
     names = [info.filename for info in archive.infolist()]
-    for name in ENTRIES:
+    expected = (*ENTRIES, *(n for n in OPTIONAL if n in listed or n in names))
+    if CRITIC in expected or CRITIC_WEIGHTS in expected:
+        expected = tuple(dict.fromkeys((*expected, CRITIC, CRITIC_WEIGHTS)))
+    for name in expected:
         if name not in names:
             refuse(path, f"{name} is missing")
     for info in archive.infolist():
         name = info.filename
-        if name not in (MANIFEST, *ENTRIES):
+        if name not in (MANIFEST, *expected):
             refuse(path, f"it holds {name[:80]!r}, which is no entry of this format")
         if names.count(name) > 1:
             refuse(path, f"it holds {name!r} twice")
         if info.compress_type != zipfile.ZIP_STORED:
             refuse(path, f"{name} is compressed")
+    return expected
 
 
 def _parse_manifest(path: Path, raw: bytes) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import Layout
 from robot_gcrl.errors import ContractError, PolicyError
 from robot_gcrl.policy.runtime import archive
+from robot_gcrl.policy.runtime.critic import CriticNetwork
+from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.policy.runtime.network import Network
 from robot_gcrl.policy.runtime.simulation import Simulation, layout_from_json
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 NUM_SCENARIOS = 2048
 NUM_GOLDEN = 32
 DISTRIBUTIONS = ("train", "eval")
+# Beside the weights of the critic: what the agent computes for the golden examples, [32]
+GOLDEN_ENERGY = "golden/energy"
 # What a damaged JSON entry raises while it is turned into what it describes
 _CONTENT_ERRORS = (
     ValueError,
@@ -121,6 +125,33 @@ class PolicyFile:
         shapes = {f"{d}/{k}": (NUM_SCENARIOS, n) for d in DISTRIBUTIONS for k, n in sizes.items()}
         arrays = self._arrays(archive.SCENARIOS, shapes)
         return {d: Scenarios(**{k: arrays[f"{d}/{k}"] for k in sizes}) for d in DISTRIBUTIONS}
+
+    @cached_property
+    def critic(self) -> CriticNetwork | None:
+        """The critic's sizes and constants; None where the file holds none."""
+        if not self._holds(archive.CRITIC):
+            return None
+        raw = self.entry(archive.CRITIC)
+        return _parsed(self.path, archive.CRITIC, lambda: CriticNetwork.from_json(raw.decode()))
+
+    @cached_property
+    def critic_weights(self) -> dict[str, np.ndarray]:
+        """The arrays that `critic.shapes` names and GOLDEN_ENERGY, float32; empty without one."""
+        if self.critic is None:
+            return {}
+        shapes = self.critic.shapes(self.network) | {GOLDEN_ENERGY: (NUM_GOLDEN,)}
+        return self._arrays(archive.CRITIC_WEIGHTS, shapes)
+
+    @cached_property
+    def maze(self) -> MazeMap | None:
+        """The map of the maze; None where the file holds none."""
+        if not self._holds(archive.MAZE):
+            return None
+        raw = self.entry(archive.MAZE)
+        return _parsed(self.path, archive.MAZE, lambda: MazeMap.from_json(raw.decode()))
+
+    def _holds(self, name: str) -> bool:
+        return name in self.manifest["entries"]
 
     def _arrays(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
         raw = self.entry(name)

@@ -70,13 +70,13 @@ class Network:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights; those of all blocks are stacked."""
-        inputs, width, blocks = self.observation_size + self.goal_size, self.width, self.num_blocks
-        shapes = _layer("input", (inputs, width))
-        for name in LAYERS:
-            shapes |= _layer(f"blocks/{name}", (blocks, width, width))
-        if self.final_norm:
-            shapes |= {"norm/scale": (width,), "norm/bias": (width,)}
-        shapes |= {"head/kernel": (width, self.action_size), "head/bias": (self.action_size,)}
+        shapes = trunk_shapes(
+            self.observation_size + self.goal_size,
+            self.action_size,
+            width=self.width,
+            num_blocks=self.num_blocks,
+            final_norm=self.final_norm,
+        )
         if self.normalizer is not None:
             shapes |= {f"moments/{k}": (self.observation_size,) for k in ("mean", "variance")}
         return shapes
@@ -110,9 +110,26 @@ class Network:
             **content,
         )
         sizes = (network.observation_size, network.goal_size, network.action_size, network.width)
-        if min(sizes) < 1 or network.depth < len(LAYERS) or network.depth % len(LAYERS):
-            raise ValueError(f"sizes {sizes}, depth {network.depth}")
+        require_trunk(sizes, network.depth)
         return network
+
+
+def trunk_shapes(
+    inputs: int, outputs: int, *, width: int, num_blocks: int, final_norm: bool
+) -> dict[str, tuple[int, ...]]:
+    """Name and shape of a trunk's arrays, from `inputs` numbers to `outputs` ones."""
+    shapes = _layer("input", (inputs, width))
+    for name in LAYERS:
+        shapes |= _layer(f"blocks/{name}", (num_blocks, width, width))
+    if final_norm:
+        shapes |= {"norm/scale": (width,), "norm/bias": (width,)}
+    return shapes | {"head/kernel": (width, outputs), "head/bias": (outputs,)}
+
+
+def require_trunk(sizes: tuple[int, ...], depth: int) -> None:
+    """Raises a ValueError unless there is a trunk of these sizes and this depth."""
+    if min(sizes) < 1 or depth < len(LAYERS) or depth % len(LAYERS):
+        raise ValueError(f"sizes {sizes}, depth {depth}")
 
 
 def _layer(name: str, kernel: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
