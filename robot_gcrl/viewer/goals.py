@@ -97,7 +97,7 @@ class GoalDesk:
     """The goal that is wanted and the one that is pursued; bounds are those of the contract.
 
     Attributes:
-      wanted: float32 [G], the last one that was asked for, also if it was refused.
+      wanted: float32 [G], the last one that was asked for, also if it was out of bounds.
       active: float32 [G], pursued; None before the first.
       verdict: on the wanted one: "pending" until it is confirmed, then "active", or "refused".
       asked: how many goals were asked for, so that the newest can be told from the one before.
@@ -117,6 +117,11 @@ class GoalDesk:
         """float32 [G] twice."""
         return self._low, self._high
 
+    @property
+    def pursued(self) -> np.ndarray:
+        """float32 [G], that distances are told from: the active one, or the first before it."""
+        return self.wanted if self.active is None else self.active
+
     def ask(self, goal: Sequence[float] | np.ndarray) -> bool:
         """Asks for a goal [G]; whether it lies within the bounds. One that does not is not sent."""
         goal = np.array(goal, np.float32)
@@ -130,7 +135,7 @@ class GoalDesk:
             i = int(np.argmax(outside))
             self.verdict = Verdict(
                 "refused",
-                f"{self._labels[i]} = {goal[i]:.3g} is outside of [{self._low[i]:g}, "
+                f"{self._labels[i]} = {goal[i]:.5g} is outside of [{self._low[i]:g}, "
                 f"{self._high[i]:g}]",
             )
             return False

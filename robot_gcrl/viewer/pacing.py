@@ -43,10 +43,10 @@ class Pace:
         if self.paused:
             self._owed = 0.0
             return steps
-        self._owed += passed * self.speed
-        if self._owed > _MOST_BEHIND * self.speed:
-            self.lost += self._owed - _MOST_BEHIND * self.speed
-            self._owed = _MOST_BEHIND * self.speed
+        # What passed is bounded and not what is owed: that must grow to a whole step, however slow
+        taken = min(passed, _MOST_BEHIND)
+        self.lost += (passed - taken) * self.speed
+        self._owed += taken * self.speed
         # A little more, so that an hour of steps does not lack one for rounding
         count = int(self._owed / self._timestep + 1e-9)
         self._owed -= count * self._timestep

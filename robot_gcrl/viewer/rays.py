@@ -11,6 +11,8 @@ import numpy as np
 
 # Rays that meet a plane at a smaller angle (its sine) meet it too far away to be meant
 _GRAZING = 1e-3
+# That a ray goes on behind the surface of a marker, so as not to meet it again [m]
+_SKIN = 1e-6
 
 
 class View(NamedTuple):
@@ -92,19 +94,18 @@ def meet_model(
 
     Markers are mocap bodies; a goal must not be set on the goal.
     """
-    moved = [i for i in range(model.nbody) if model.body_mocapid[i] >= 0]
+    is_marker = model.body_mocapid[model.geom_bodyid] >= 0
     geom = np.array([-1], np.int32)
     groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)
     start, travelled = np.array(origin, float), 0.0
-    for _ in range(len(moved) + 1):
+    # Into a marker and out of it; what stands within it is met between the two
+    for _ in range(2 * int(is_marker.sum()) + 1):
         distance = mujoco.mj_ray(model, data, start, direction, groups, 1, -1, geom)
         if distance < 0.0 or not math.isfinite(distance):
             return None
         travelled += distance
-        if int(model.geom_bodyid[geom[0]]) not in moved:
+        if not is_marker[geom[0]]:
             return origin + travelled * direction
-        # through the marker: a sphere or a disk is left behind by its size
-        through = 2.0 * float(model.geom_rbound[geom[0]]) + 1e-6
-        travelled += through
+        travelled += _SKIN
         start = origin + travelled * direction
     return None

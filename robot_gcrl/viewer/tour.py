@@ -1,5 +1,6 @@
 """A tour: goals that are visited in turn, kept in a file."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -28,20 +29,26 @@ class Tour:
         self.goals: list[np.ndarray] = []
         self.running = False
         self.index = self.laps = 0
-        self._contract = contract
+        self._bounds = contract.goal_bounds
+        self._labels = [f"{field.label} [{field.unit}]" for field in contract.goal]
         self._dwelt = 0.0  # [s]
 
     def add(self, goal: np.ndarray) -> None:
         """Another goal [G] at the end."""
         self.goals.append(np.array(goal, np.float32))
 
-    def remove(self, index: int) -> None:
-        """Takes a goal out; the tour goes on with what follows it."""
+    def remove(self, index: int) -> np.ndarray | None:
+        """Takes a goal out; what follows it [G], if it was the one that is pursued, else None."""
+        was_pursued = self.running and index == self.index
         del self.goals[index]
         if index < self.index:
             self.index -= 1
         self.index = self.index % len(self.goals) if self.goals else 0
         self.running = self.running and bool(self.goals)
+        if not (was_pursued and self.running):
+            return None
+        self._dwelt = 0.0
+        return self.goals[self.index]
 
     def start(self) -> np.ndarray | None:
         """Begins with the first goal, and returns it; None if there is none."""
@@ -84,7 +91,7 @@ class Tour:
         """
         content = {
             "format": FORMAT,
-            "goal": [f"{field.label} [{field.unit}]" for field in self._contract.goal],
+            "goal": self._labels,
             "goals": [[float(x) for x in goal] for goal in self.goals],
         }
         unfinished = path.with_name(f"{path.name}.new")
@@ -92,6 +99,8 @@ class Tour:
             unfinished.write_text(json.dumps(content, indent=1) + "\n")
             unfinished.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             raise ViewerError(
                 f"The tour {path} cannot be written: {error.strerror}. Expected a folder of yours "
                 "with space in it. Choose another file with --tour."
@@ -105,14 +114,20 @@ class Tour:
         """
         try:
             content = json.loads(path.read_text())
+            labels = content["goal"]
             goals = [np.array(goal, np.float32) for goal in content["goals"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"{error}"
             raise ViewerError(
                 f"The tour {path} cannot be read: {reason}. Expected a file that the viewer wrote. "
                 "Check the path."
             ) from error
-        low, high = self._contract.goal_bounds
+        if labels != self._labels:
+            raise ViewerError(
+                f"The tour {path} is of the goal {labels}. Expected {self._labels}. Choose the "
+                "file of a tour of this task."
+            )
+        low, high = self._bounds
         for i, goal in enumerate(goals):
             fits = goal.shape == low.shape and bool(((goal >= low) & (goal <= high)).all())
             if not fits:

@@ -5,6 +5,7 @@ one by one, or at another speed.
 """
 
 import collections
+import math
 import time
 from typing import NamedTuple
 
@@ -27,8 +28,15 @@ from robot_gcrl.viewer.tour import Tour
 # Pieces of the path that is drawn, and the control steps in a piece
 TRACE = 50
 _TRACE_EVERY = 2
+# Where the goal says nothing of it [m]
+_TRACE_HEIGHT = 0.02
 # Actions whose rate is shown
 _RATES = 20
+_DIVERGED = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 
 
 class Status(NamedTuple):
@@ -36,12 +44,12 @@ class Status(NamedTuple):
 
     Attributes:
       achieved: float32 [G].
-      distances: float32 [S], of each success group, SI.
+      distances: float32 [S], of each success group from the goal that is pursued, SI.
       success: whether every group is within its radius.
       time_at_goal: share of the control steps since the goal or the episode began.
       seconds: of the simulation since the episode began.
       policy_hz: actions per second of the clock.
-      action_age: seconds of the clock since the last action.
+      action_age: seconds of the clock since the last action, infinite before the first.
       engine: what steps and what commands.
       link: of a server, in words; empty without one.
       fell: whether the robot is in a state that ends an episode.
@@ -134,8 +142,10 @@ class World:
         for marker, body in zip(self.markers, self._mocap, strict=True):
             place = self.data.mocap_pos[body]
             shown = marker.position(self.desk.wanted, place[2] if marker.is_planar else 0.0)
-            if not np.allclose(place, shown, atol=1e-6):
+            if not np.allclose(place, shown, rtol=0.0, atol=1e-6):
+                self.tour.stop()
                 self.ask(marker.moved(self.desk.wanted, place))
+        self.show_goal()  # also where it was lifted, and the goal says nothing of the height
 
     def step(self, count: int) -> None:
         """`count` physics steps, with an action where one is due."""
@@ -143,6 +153,10 @@ class World:
             if self._substep == 0:
                 self._act()
             mujoco.mj_step(self.model, self.data)
+            # MuJoCo has put a robot and markers to where the model has them
+            if any(self.data.warning[kind].number for kind in _DIVERGED):
+                self.reset()
+                continue
             self._substep = (self._substep + 1) % self.show.substeps
             if self._substep == 0:
                 self._finish_control_step()
@@ -160,7 +174,7 @@ class World:
         """What a person is told now."""
         contract, report = self.show.contract, self._report()
         achieved = achieved_goal(contract, read_inputs(self.show.layout, report))
-        distances = goal_distances(contract, achieved, self.desk.wanted)
+        distances = goal_distances(contract, achieved, self.desk.pursued)
         now, times = time.monotonic(), self._times
         spread = times[-1] - times[0] if len(times) > 1 else 0.0
         return Status(
@@ -170,7 +184,7 @@ class World:
             time_at_goal=self._at_goal / max(self._asked_steps, 1),
             seconds=self._steps * contract.control_dt,
             policy_hz=(len(times) - 1) / spread if spread > 0.0 else 0.0,
-            action_age=now - times[-1] if times else 0.0,
+            action_age=now - times[-1] if times else math.inf,
             engine=self.show.engine,
             link="",
             fell=not bool(is_healthy(contract, self.show.layout, report)),
@@ -179,12 +193,12 @@ class World:
 
     def _act(self) -> None:
         show, goal = self.show, self.desk.active
-        self._times.append(time.monotonic())
         if goal is None:
             return
+        self._times.append(time.monotonic())
         inputs = read_inputs(show.layout, self._report())
         output = show.act(inputs[None], goal[None], self._action[None], self.ctrl[None])
-        if np.isfinite(output.ctrl).all():
+        if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
             self._action, self.ctrl = output.action[0], output.ctrl[0]
         self.data.ctrl[show.layout.actuators] = self.ctrl
         self.actions += 1
@@ -198,16 +212,13 @@ class World:
         if not np.isfinite(achieved).all():
             self.reset()  # the simulation diverged
             return
-        reached = bool(is_success(contract, goal_distances(contract, achieved, self.desk.wanted)))
+        reached = bool(is_success(contract, goal_distances(contract, achieved, self.desk.pursued)))
         self._at_goal += reached
         if self._steps % _TRACE_EVERY == 0 and self.markers:
-            self._trace.append(self.markers[0].position(achieved, self._height(achieved)))
+            self._trace.append(self.markers[0].position(achieved, _TRACE_HEIGHT))
         following = self.tour.advance(reached, contract.control_dt)
         if following is not None:
             self.ask(following)
-
-    def _height(self, achieved: np.ndarray) -> float:
-        return 0.02 if self.markers[0].is_planar else float(achieved[-1])
 
     def _measure(self) -> None:
         """Positions and sensors of this instant, held as float32 as where the policy was trained.

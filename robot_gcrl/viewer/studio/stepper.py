@@ -78,7 +78,9 @@ class Stepper(plugin.SimPlugin):
                     return
                 tour.add(self.stage.desk.wanted)
             elif event.deed == "remove" and 0 <= event.index < len(tour.goals):
-                tour.remove(event.index)
+                following = tour.remove(event.index)
+                if following is not None:
+                    self.stage.ask(following)
             elif event.deed == "start":
                 first = tour.start()
                 if first is not None:
