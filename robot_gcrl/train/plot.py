@@ -1,29 +1,29 @@
 """Learning curves of one or several runs, as a picture.
 
-Runs that differ in nothing but seed and folder are one curve: the mean over seeds with a band from
-the least to the greatest. A panel appears for what was measured, and only for that.
+Runs that differ in nothing but seed and folder are one curve with a band (`robot_gcrl.train.curves`
+says which); the legend tells what line and band are. A panel appears for what was measured, and
+only for that.
 """
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.config import TrainConfig, flat
-from robot_gcrl.train.metrics import read_metrics
-from robot_gcrl.train.run_files import stored_config
+from robot_gcrl.train.curves import AXES, BANDS, Axis, Band, Curves, band, group_runs
 
-Line = Mapping[str, Any]  # of metrics.jsonl
 _SUFFIXES = (".png", ".svg")
-# Where curves of several seeds are compared: enough points for any screen
-_GRID = 400
 _STYLES = ("-", "--", ":", "-.")
+# A curve of so few points shows each of them: they are evaluations, and between them lies nothing
+_FEW = 50
+_GRAY = "0.35"
 
 
 class Panel(NamedTuple):
@@ -34,12 +34,14 @@ class Panel(NamedTuple):
       curves: key in metrics.jsonl -> name in the legend.
       limits: of the vertical axis, or None.
       logarithmic: whether that axis is.
+      rate: whether that axis starts at 0 and says 10k.
     """
 
     title: str
     curves: Mapping[str, str]
     limits: tuple[float, float] | None = None
     logarithmic: bool = False
+    rate: bool = False
 
 
 PANELS = (
@@ -50,29 +52,21 @@ PANELS = (
     Panel("critic's accuracy", {"categorical_accuracy": ""}, (-0.02, 1.02)),
     Panel("entropy [nat]", {"entropy": ""}),
     Panel("temperature", {"temperature": ""}, logarithmic=True),
-    Panel("control steps per second", {"control_steps_per_second": ""}),
-    Panel("gradient steps per second", {"gradient_steps_per_second": ""}),
+    Panel("control steps per second", {"control_steps_per_second": ""}, rate=True),
+    Panel("gradient steps per second", {"gradient_steps_per_second": ""}, rate=True),
 )
 
 
-class Curves(NamedTuple):
-    """The runs of one setting.
-
-    Attributes:
-      label: what the legend calls them.
-      runs: the lines of metrics.jsonl of each.
-    """
-
-    label: str
-    runs: Sequence[Sequence[Line]]
-
-
-def plot_runs(runs: Sequence[Path], *, out: Path | None = None) -> Path:
+def plot_runs(
+    runs: Sequence[Path], *, out: Path | None = None, x: Axis = "steps", spread: Band = "range"
+) -> Path:
     """Draws the curves of run folders into `out` (.png or .svg) and returns its path.
 
     Args:
       runs: at least one run folder.
       out: None is curve.png in the first of them.
+      x: what curves are drawn against: control steps, wall-clock minutes or gradient steps.
+      spread: line and band of runs that differ in the seed alone.
 
     Raises:
       ConfigError: no run, a run that has measured nothing yet, or a file that cannot be written.
@@ -88,7 +82,8 @@ def plot_runs(runs: Sequence[Path], *, out: Path | None = None) -> Path:
             f"Cannot draw {str(path)!r}. Expected a file name that ends in "
             f"{' or '.join(_SUFFIXES)}. Change --out."
         )
-    figure = draw(_grouped(runs))
+    keys = {key for panel in PANELS for key in panel.curves}
+    figure = draw(group_runs(runs, keys), x=x, spread=spread)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=120)
@@ -100,27 +95,35 @@ def plot_runs(runs: Sequence[Path], *, out: Path | None = None) -> Path:
     return path
 
 
-def draw(groups: Sequence[Curves]) -> Figure:
-    """The figure: one panel for each quantity that a run has measured."""
+def draw(groups: Sequence[Curves], *, x: Axis = "steps", spread: Band = "range") -> Figure:
+    """The figure: one panel for each quantity that a run has measured, and a legend."""
     measured = {key for group in groups for run in group.runs for line in run for key in line}
     panels = [panel for panel in PANELS if measured & set(panel.curves)]
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), layout="constrained")
+    colors = _colors(len(groups))
     for i, panel in enumerate(panels):
         axes = figure.add_subplot(rows, columns, i + 1)
-        _draw_panel(axes, panel, groups)
-    if len(groups) > 1:
-        handles = [figure.axes[0].plot([], [], color=f"C{i}")[0] for i in range(len(groups))]
-        figure.legend(
-            handles, [group.label for group in groups], loc="outside lower center", fontsize=8
-        )
+        _prepare(axes, panel, x)
+        for group, color in zip(groups, colors, strict=True):
+            _draw_group(axes, panel, group, x=x, spread=spread, color=color)
+        if panel.rate:
+            # After the curves: a limit that is set stops the other from growing with them
+            axes.set_ylim(bottom=0.0)
+        if len(panel.curves) > 1:
+            styles = zip(panel.curves.values(), _STYLES, strict=False)
+            handles = [Line2D([], [], color=_GRAY, ls=style, label=name) for name, style in styles]
+            axes.legend(handles=handles, fontsize=8)
+    figure.legend(
+        handles=list(_legend(groups, colors, spread)), loc="outside lower center", fontsize=8
+    )
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, groups: Sequence[Curves]) -> None:
+def _prepare(axes: Axes, panel: Panel, x: Axis) -> None:
     axes.set_title(panel.title, fontsize=10)
-    axes.set_xlabel("control steps", fontsize=8)
+    axes.set_xlabel(AXES[x].title, fontsize=8)
     axes.tick_params(which="both", labelsize=8)
     axes.grid(alpha=0.3)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -128,81 +131,34 @@ def _draw_panel(axes: Axes, panel: Panel, groups: Sequence[Curves]) -> None:
         axes.set_yscale("log")
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
-    for i, group in enumerate(groups):
-        for style, (key, name) in zip(_STYLES, panel.curves.items(), strict=False):
-            steps, mean, low, high = band(group.runs, key)
-            if len(steps):
-                axes.plot(steps, mean, style, color=f"C{i}", label=name if i == 0 else None)
-            if len(group.runs) > 1:
-                axes.fill_between(steps, low, high, color=f"C{i}", alpha=0.2, linewidth=0)
-    if any(panel.curves.values()):
-        axes.legend(fontsize=8)
+    if panel.rate:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def band(
-    runs: Sequence[Sequence[Line]], key: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Control steps, and mean, least and greatest of `key` over the runs that measured it.
-
-    Several runs are interpolated to common control steps, as far as all of them go.
-    """
-    curves = []
-    for run in runs:
-        points = [(line["control_steps"], line[key]) for line in run if key in line]
-        if points:
-            curves.append(np.array(points, float).T)
-    if not curves:
-        nothing = np.zeros(0)
-        return nothing, nothing, nothing, nothing
-    if len(curves) == 1:
-        steps, values = curves[0]
-        return steps, values, values, values
-    first, last = max(c[0, 0] for c in curves), min(c[0, -1] for c in curves)
-    steps = np.linspace(first, max(first, last), _GRID)
-    values = np.stack([np.interp(steps, *curve) for curve in curves])
-    return steps, values.mean(0), values.min(0), values.max(0)
+def _draw_group(
+    axes: Axes, panel: Panel, group: Curves, *, x: Axis, spread: Band, color: Any
+) -> None:
+    for style, key in zip(_STYLES, panel.curves, strict=False):
+        places, middle, low, high = band(group.runs, key, x=x, spread=spread)
+        if not len(places):
+            continue
+        marker = "o" if len(places) <= _FEW else ""
+        axes.plot(places, middle, style, color=color, marker=marker, ms=2.5, lw=1.3)
+        if len(group.runs) > 1:
+            axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
 
 
-def _grouped(runs: Sequence[Path]) -> list[Curves]:
-    groups: dict[TrainConfig, list[int]] = {}
-    mazes: dict[str, Path] = {}
-    for i, run in enumerate(runs):
-        config = stored_config(run)
-        maze = config.maze
-        if maze is not None:
-            # Every run folder has its own copy of the grid
-            maze = mazes.setdefault(maze.read_text(encoding="utf-8"), maze)
-        setting = dataclasses.replace(config, seed=0, run=Path(), maze=maze)
-        groups.setdefault(setting, []).append(i)
-    lines = [_measured(run) for run in runs]
-    return [
-        Curves(
-            label=f"{label} ({len(members)} seeds)" if len(members) > 1 else label,
-            runs=[lines[i] for i in members],
-        )
-        for label, members in zip(_labels(list(groups)), groups.values(), strict=True)
-    ]
+def _legend(groups: Sequence[Curves], colors: Sequence[Any], spread: Band) -> Iterator[Any]:
+    for group, color in zip(groups, colors, strict=True):
+        yield Line2D([], [], color=color, label=group.label)
+    if any(len(group.runs) > 1 for group in groups):
+        says = BANDS[spread]
+        yield Line2D([], [], color=_GRAY, label=f"line: {says.line} of the runs")
+        yield Patch(color=_GRAY, alpha=0.2, linewidth=0, label=f"band: {says.band}")
 
 
-def _measured(run: Path) -> Sequence[Line]:
-    lines = read_metrics(run)
-    if not lines:
-        raise ConfigError(
-            f"The run {run} has measured nothing yet. Expected lines in its metrics.jsonl. Wait "
-            "until it has trained for some seconds, or leave it out."
-        )
-    return lines
-
-
-def _labels(settings: Sequence[TrainConfig]) -> list[str]:
-    """The task and what tells a setting from the others."""
-    values = [flat(config) for config in settings]
-    differing = [
-        name
-        for name in values[0]
-        if name != "task" and len({str(value[name]) for value in values}) > 1
-    ]
-    return [
-        ", ".join((value["task"], *(f"{name} {value[name]}" for name in differing)))
-        for value in values
-    ]
+def _colors(count: int) -> list[Any]:
+    """Colours that can be told apart; beyond ten, neighbours in the legend are alike."""
+    ten = matplotlib.colormaps["tab10"]
+    many = matplotlib.colormaps["turbo"]
+    return [ten(i) if count <= 10 else many(0.05 + 0.9 * i / (count - 1)) for i in range(count)]
