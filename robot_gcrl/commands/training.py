@@ -1,6 +1,8 @@
 """The commands around training: tasks, runs, this machine."""
 
+import functools
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +10,7 @@ from typing import Any, Literal
 from tyro.conf import Positional
 
 from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, save, show
+from robot_gcrl.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +78,19 @@ class Evaluate:
     out: Path | None = None
     """File that receives the JSON object too."""
     video: Path | None = None
-    """File (.mp4) that receives some of the episodes as a film."""
+    """File (.mp4 or .webp) that receives some of the episodes as a film."""
+    camera: str | None = None
+    """Camera of the film: one of the scene's, `track` follows the robot, `top` looks down."""
+    path: bool = False
+    """Draw the path that the robot took into the film."""
+    side_by_side: int = 1
+    """Episodes that the film shows at once, in a grid; with 1 some of them one after the other."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
     def run(self, say: Say) -> int:
         """Prints the table of success."""
+        film = self._film()
         from robot_gcrl.train.assess import evaluate_run, format_table
 
         result = evaluate_run(
@@ -95,18 +105,36 @@ class Evaluate:
         if self.out is not None:
             save(self.out, result)
         show(say, format_table(result), result, as_json=self.json)
-        if self.video is not None:
-            from robot_gcrl.viewer.film import film_run
-
-            film_run(
-                self.run_folder,
-                self.video,
-                goals=self.goals,
-                engine=self.engine,
-                seed=self.seed,
-                checkpoint=self.checkpoint,
-            )
+        film()
         return DONE
+
+    def _film(self) -> Callable[[], object]:
+        """What makes the film; an option that it could not obey is refused here, at once."""
+        if self.video is None:
+            options = {"--camera": self.camera, "--path": self.path}
+            options["--side-by-side"] = self.side_by_side != 1
+            given = [name for name, value in options.items() if value]
+            if given:
+                raise ConfigError(
+                    f"{', '.join(given)} without --video. Expected a film that it is for. Add "
+                    "--video FILE, or leave it out."
+                )
+            return lambda: None
+        from robot_gcrl.viewer.film import film_run, require_film_of_run
+        from robot_gcrl.viewer.video import Look
+
+        look = Look(camera=self.camera, path=self.path, side_by_side=self.side_by_side)
+        require_film_of_run(self.run_folder, self.video, look)
+        return functools.partial(
+            film_run,
+            self.run_folder,
+            self.video,
+            goals=self.goals,
+            engine=self.engine,
+            seed=self.seed,
+            checkpoint=self.checkpoint,
+            look=look,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +145,17 @@ class Plot:
     """Run folders that `robot-gcrl train` wrote."""
     out: Path | None = None
     """Picture (.png or .svg); without it, curve.png in the first run folder."""
+    x: Literal["steps", "minutes", "updates"] = "steps"
+    """What curves are drawn against: control steps, wall-clock minutes or gradient steps."""
+    spread: Literal["range", "quartiles"] = "range"
+    """Of runs that differ in the seed: mean, least and greatest, or median and quartiles."""
 
     def run(self, say: Say) -> int:
         """Writes the picture."""
         from robot_gcrl.train.plot import plot_runs
 
-        sys.stderr.write(f"Wrote {plot_runs(self.runs, out=self.out)}\n")
+        path = plot_runs(self.runs, out=self.out, x=self.x, spread=self.spread)
+        sys.stderr.write(f"Wrote {path}\n")
         return DONE
 
 

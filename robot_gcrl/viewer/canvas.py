@@ -41,6 +41,22 @@ class Marker(NamedTuple):
     rgba: tuple[float, float, float, float]
 
 
+class Segment(NamedTuple):
+    """A straight piece of a line, round, that collides with nothing.
+
+    Attributes:
+      start: of its middle line: x, y, z in the world [m].
+      end: likewise [m].
+      radius: [m].
+      rgba: in [0, 1].
+    """
+
+    start: tuple[float, float, float]
+    end: tuple[float, float, float]
+    radius: float
+    rgba: tuple[float, float, float, float]
+
+
 class Canvas:
     """Draws states of one model; a context manager that owns an OpenGL context.
 
@@ -49,7 +65,8 @@ class Canvas:
       width: of the pictures [px].
       height: of the pictures [px].
       shadows: whether lights cast them; a picture takes two to four times as long.
-      camera: a camera of the model; where it has none of that name, the whole model is shown.
+      camera: a camera of the model by name, where it has none of that name, the whole model is
+        shown; or a camera that is not the model's.
 
     Raises:
       RenderingError: this machine cannot draw.
@@ -62,7 +79,7 @@ class Canvas:
         width: int,
         height: int,
         shadows: bool,
-        camera: str = "scene",
+        camera: str | mujoco.MjvCamera = "scene",
     ) -> None:
         self._model = copy.copy(model)
         self._model.vis.global_.offwidth = width
@@ -73,10 +90,30 @@ class Canvas:
         self._scene = mujoco.MjvScene(self._model, maxgeom=_MOST_GEOMS)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW.value] = shadows
         self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._camera = _camera(self._model, camera)
+        self._camera = camera if not isinstance(camera, str) else _camera(self._model, camera)
 
-    def draw(self, qpos: np.ndarray, markers: Iterable[Marker] = ()) -> np.ndarray:
-        """The picture, uint8 [height, width, 3], of the model at qpos [nq] with markers."""
+    @property
+    def width(self) -> int:
+        """Of the pictures [px]."""
+        return self._rect.width
+
+    def draw(
+        self,
+        qpos: np.ndarray,
+        markers: Iterable[Marker | Segment] = (),
+        *,
+        lookat: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The picture, uint8 [height, width, 3], of the model.
+
+        Args:
+          qpos: [nq].
+          markers: drawn into the scene.
+          lookat: [3], point in the world that a free camera turns to from now on [m]; None leaves
+            it where it is.
+        """
+        if lookat is not None:
+            self._camera.lookat[:] = lookat
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
@@ -115,15 +152,16 @@ class Canvas:
     ) -> None:
         self.close()
 
-    def _add(self, marker: Marker) -> None:
-        mujoco.mjv_initGeom(
-            self._scene.geoms[self._scene.ngeom],
-            marker.shape,
-            np.array(marker.size),
-            np.array(marker.position),
-            np.eye(3).ravel(),
-            np.array(marker.rgba, np.float32),
-        )
+    def _add(self, marker: Marker | Segment) -> None:
+        geom, rgba = self._scene.geoms[self._scene.ngeom], np.array(marker.rgba, np.float32)
+        if isinstance(marker, Marker):
+            size, position = np.array(marker.size), np.array(marker.position)
+            mujoco.mjv_initGeom(geom, marker.shape, size, position, np.eye(3).ravel(), rgba)
+        else:
+            shape = mujoco.mjtGeom.mjGEOM_CAPSULE.value
+            mujoco.mjv_initGeom(geom, shape, np.zeros(3), np.zeros(3), np.eye(3).ravel(), rgba)
+            start, end = np.array(marker.start), np.array(marker.end)
+            mujoco.mjv_connector(geom, shape, marker.radius, start, end)
         self._scene.ngeom += 1
 
 

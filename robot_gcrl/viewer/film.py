@@ -11,7 +11,8 @@ from robot_gcrl.contract.observe import Report
 from robot_gcrl.task.registry import load_task, task_names
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.record import Recorded, record_episodes
-from robot_gcrl.viewer.video import draw_task, film
+from robot_gcrl.train.run_files import stored_config
+from robot_gcrl.viewer.video import Look, draw_task, film, require_film
 
 # Episodes are added to a film until it is so long [s]
 _LONG_ENOUGH = 20.0
@@ -26,18 +27,42 @@ def film_run(
     engine: str = "auto",
     seed: int = 0,
     checkpoint: Literal["best", "last"] = "best",
+    look: Look | None = None,
 ) -> Path:
-    """Films whole episodes of a run's policy, at least one of them; returns the .mp4 file's path.
+    """Films whole episodes of a run's policy; returns the file's path, an .mp4 or .webp.
+
+    Side by side there is one grid of `look.side_by_side` episodes; one after the other there are
+    as many as fit into some 20 s, at least one.
 
     Raises:
       CheckpointError: no run, or no such checkpoint.
       RenderingError: this machine cannot draw, or the file cannot be written.
+      UnknownNameError: no such camera.
     """
+    look = look or Look()
+    one_by_one = look.side_by_side == 1
     task, episodes = record_episodes(
-        run, episodes=_MOST_EPISODES, goals=goals, engine=engine, seed=seed, checkpoint=checkpoint
+        run,
+        episodes=_MOST_EPISODES if one_by_one else look.side_by_side,
+        goals=goals,
+        engine=engine,
+        seed=seed,
+        checkpoint=checkpoint,
     )
-    seconds = task.episode_length * task.contract.control_dt
-    return film(task, episodes[: max(1, round(_LONG_ENOUGH / seconds))], path)
+    if one_by_one:
+        seconds = task.episode_length * task.contract.control_dt
+        episodes = episodes[: max(1, round(_LONG_ENOUGH / seconds))]
+    return film(task, episodes, path, look=look)
+
+
+def require_film_of_run(run: Path, path: Path, look: Look) -> None:
+    """Refuses a film that `film_run` could not make, before something else takes its time.
+
+    Raises:
+      RobotGcrlError: no run, no such camera, a suffix, or a path where the goal is no point.
+    """
+    config = stored_config(run)
+    require_film(load_task(config.task, maze=config.maze), path, look)
 
 
 def draw_tasks(folder: Path) -> list[Path]:

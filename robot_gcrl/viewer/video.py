@@ -1,58 +1,107 @@
-"""Films and pictures of a task: its scene, and the goal as a marker that the model never contains.
+"""Films and pictures of a task: its scene, the goal, and on request the path of the robot.
 
-A goal is drawn where its fields x, y, z put it, in the size of its success radius: a ball, or a
-disk on the floor where the goal has no height. It is brighter while the goal is reached.
+Goal and path are drawn over the scene; the model never contains them.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
-import av
-import mujoco
 import numpy as np
 from PIL import Image
 
-from robot_gcrl.contract.observe import (
-    Report,
-    achieved_goal,
-    goal_distances,
-    make_layout,
-    read_inputs,
-)
-from robot_gcrl.errors import RenderingError
+from robot_gcrl.errors import ConfigError, RenderingError
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.record import Recorded
-from robot_gcrl.viewer.canvas import Canvas, Marker
+from robot_gcrl.viewer.cameras import calm, make_view, require_camera
+from robot_gcrl.viewer.canvas import Canvas, Marker, Segment
+from robot_gcrl.viewer.encode import VIDEO_SUFFIXES, require_suffix, unwritable, write_video
+from robot_gcrl.viewer.grid import arrange, shape_of, tile_size
+from robot_gcrl.viewer.markers import goal_markers, path_knots, path_segments
+from robot_gcrl.viewer.trail import Trail, in_world, make_trail, point
 
 PICTURE_SIZE = (960, 540)
 # Small and without shadows: without a GPU a frame then takes 0.05 s of one core instead of 0.2 s
 FILM_SIZE = (640, 360)
+MOST_SIDE_BY_SIDE = 16
 
-_AXES = "xyz"
-_GREEN = (0.15, 0.75, 0.35)
-_FAINT, _BRIGHT = 0.25, 0.55
+# Radius of the line of a path, in extents of the model over pixels of the picture's width: some
+# 3 px thick where the model fills the picture
+_LINE = 2.5
 
 
-def film(task: Task, episodes: Iterable[Recorded], path: Path) -> Path:
-    """Writes episodes, one after the other in real time, to an .mp4 file; returns its path.
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a film of episodes looks like."""
+
+    camera: str | None = None
+    """A camera of the scene, or `track` or `top`; None is the task's own."""
+    path: bool = False
+    """Whether the path that the robot took is drawn."""
+    side_by_side: int = 1
+    """Episodes shown at once, in a grid; with 1 one after the other."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.side_by_side <= MOST_SIDE_BY_SIDE:
+            raise ConfigError(
+                f"side_by_side is {self.side_by_side}. Expected 1 to {MOST_SIDE_BY_SIDE} episodes. "
+                "Change --side-by-side."
+            )
+
+
+def require_film(task: Task, path: Path, look: Look) -> None:
+    """Refuses a film that cannot be made of this task, before anything is recorded.
 
     Raises:
-      RenderingError: this machine cannot draw, or the file cannot be written.
+      RenderingError: the file's suffix, or a path where the goal is no point.
+      UnknownNameError: no such camera.
     """
-    _require_suffix(path, ".mp4")
-    rate = Fraction(1.0 / task.contract.control_dt).limit_denominator(1000)
-    width, height = FILM_SIZE
-    with Canvas(
-        task.model, width=width, height=height, shadows=False, camera=task.camera
-    ) as canvas:
-        frames = (
-            canvas.draw(qpos, goal_markers(task, qpos, episode.goal))
-            for episode in episodes
-            for qpos in episode.qpos
+    require_suffix(path, VIDEO_SUFFIXES)
+    if look.camera is not None:
+        require_camera(task, look.camera)
+    if look.path and point(task.contract) is None:
+        labels = ", ".join(field.label for field in task.contract.goal)
+        raise RenderingError(
+            f"The goal of task {task.name!r} has no path: its fields are {labels}. Expected x and "
+            "y in one success group. Leave out --path."
         )
+
+
+def film(task: Task, episodes: Sequence[Recorded], path: Path, *, look: Look | None = None) -> Path:
+    """Writes episodes in real time to an .mp4 or .webp file; returns its path.
+
+    `look.side_by_side` of them are shown at once; those that end earlier stand still until the
+    last of them ends, then come the next.
+
+    Args:
+      task: whose episodes they are.
+      episodes: at least one.
+      path: the file.
+      look: None is the task's camera, no path, one episode after the other.
+
+    Raises:
+      RenderingError: this machine cannot draw, the file cannot be written, or the task's goal is
+        no point and a path is wanted.
+      UnknownNameError: no such camera.
+    """
+    look = look or Look()
+    require_film(task, path, look)
+    rate = Fraction(1.0 / task.contract.control_dt).limit_denominator(1000)
+    shape = shape_of(look.side_by_side)
+    size = FILM_SIZE if look.side_by_side == 1 else tile_size(PICTURE_SIZE, shape)
+    trails = [make_trail(task, episode.qpos) for episode in episodes]
+    view = make_view(task, look.camera, episodes, trails, aspect=size[0] / size[1])
+    shots = [
+        _Shot(task, episode, trail, path=look.path, follows=view.follows)
+        for episode, trail in zip(episodes, trails, strict=True)
+    ]
+    with Canvas(
+        task.model, width=size[0], height=size[1], shadows=False, camera=view.camera
+    ) as canvas:
+        tiles = _tiles(canvas, shots, look.side_by_side)
+        frames = (arrange(page, shape, size) for page in tiles)
+        width, height = arrange([], shape, size).shape[1::-1]
         return write_video(frames, path, width=width, height=height, rate=rate)
 
 
@@ -62,106 +111,50 @@ def draw_task(task: Task, episode: Recorded, path: Path) -> Path:
     Raises:
       RenderingError: this machine cannot draw, or the file cannot be written.
     """
-    _require_suffix(path, ".png")
-    qpos = episode.qpos[0]
+    require_suffix(path, (".png",))
+    start = make_trail(task, episode.qpos[:1])
     width, height = PICTURE_SIZE
     with Canvas(task.model, width=width, height=height, shadows=True, camera=task.camera) as canvas:
-        pixels = canvas.draw(qpos, goal_markers(task, qpos, episode.goal))
+        pixels = canvas.draw(episode.qpos[0], goal_markers(task, start.achieved[0], episode.goal))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
-def write_video(
-    frames: Iterable[np.ndarray], path: Path, *, width: int, height: int, rate: Fraction
-) -> Path:
-    """Writes frames, uint8 [height, width, 3] of even sides, at `rate` [1/s] as H.264 in MP4.
+class _Shot:
+    """An episode, ready to be drawn at any of its instants."""
 
-    The film is written beside `path` and moved there when it is complete.
+    def __init__(
+        self, task: Task, episode: Recorded, trail: Trail, *, path: bool, follows: bool
+    ) -> None:
+        self._task, self._episode, self._achieved = task, episode, trail.achieved
+        self._lookat = calm(trail.body, task.contract.control_dt) if follows else None
+        place = point(task.contract) if path else None
+        self._points = None if place is None else in_world(place, trail.achieved)
+        self._knots = [] if self._points is None else path_knots(self._points)
 
-    Raises:
-      RenderingError: the file cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(unfinished), "w", format="mp4") as container:
-            stream = cast("av.VideoStream", container.add_stream(_codec(), rate=rate))
-            stream.pix_fmt = "yuv420p"
-            stream.width, stream.height = width, height
-            for packet in _packets(frames, stream):
-                container.mux(packet)
-        unfinished.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):  # its folder may be missing
-            unfinished.unlink()
-    return path
+    def __len__(self) -> int:
+        return len(self._episode.qpos)
 
-
-def goal_markers(task: Task, qpos: np.ndarray, goal: np.ndarray) -> list[Marker]:
-    """The markers of a goal [G] (SI) for a robot at qpos [nq].
-
-    A success group without a coordinate x, y or z (an angle, a gap) has no marker.
-    """
-    contract, model = task.contract, task.model
-    data = mujoco.MjData(model)
-    data.qpos[:] = qpos
-    mujoco.mj_forward(model, data)
-    report = Report(data.qpos, data.qvel, data.sensordata)
-    achieved = achieved_goal(contract, read_inputs(make_layout(contract, model), report))
-    distances = goal_distances(contract, achieved, goal)
-    labels = [field.label for field in contract.goal]
-    markers: list[Marker] = []
-    for group, distance in zip(contract.success, distances, strict=True):
-        place: dict[int, float] = {}
-        for label in group.labels:
-            axis = label.rsplit("_", 1)[-1]
-            if axis in _AXES:
-                place[_AXES.index(axis)] = float(goal[labels.index(label)])
-        if place:
-            alpha = _BRIGHT if distance <= group.radius else _FAINT
-            markers.append(_marker(place, group.radius, alpha))
-    return markers
+    def draw(self, canvas: Canvas, instant: int) -> np.ndarray:
+        """The picture at an instant; after the end that of the end."""
+        i = min(instant, len(self) - 1)
+        markers: list[Marker | Segment] = [
+            *goal_markers(self._task, self._achieved[i], self._episode.goal)
+        ]
+        if self._points is not None:
+            radius = _LINE * self._task.model.stat.extent / canvas.width
+            markers += path_segments(self._points, self._knots, i, radius=radius)
+        lookat = None if self._lookat is None else self._lookat[i]
+        return canvas.draw(self._episode.qpos[i], markers, lookat=lookat)
 
 
-def _marker(place: dict[int, float], radius: float, alpha: float) -> Marker:
-    x, y, z = (place.get(axis, 0.0) for axis in range(3))
-    rgba = (*_GREEN, alpha)
-    if 2 in place:
-        return Marker(mujoco.mjtGeom.mjGEOM_SPHERE, (x, y, z), (radius, radius, radius), rgba)
-    thickness = 0.02 * radius
-    return Marker(
-        mujoco.mjtGeom.mjGEOM_CYLINDER, (x, y, 2 * thickness), (radius, thickness, 0.0), rgba
-    )
-
-
-def _codec() -> str:
-    # Builds of FFmpeg without x264 still have MPEG-4
-    return "libx264" if "libx264" in av.codecs_available else "mpeg4"
-
-
-def _packets(frames: Iterable[np.ndarray], stream: av.VideoStream) -> Iterator[av.Packet]:
-    for pixels in frames:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        yield from stream.encode(frame)
-    yield from stream.encode(None)
-
-
-def _require_suffix(path: Path, suffix: str) -> None:
-    if path.suffix != suffix:
-        raise RenderingError(
-            f"Cannot write {str(path)!r}. Expected a file name that ends in {suffix}. Change the "
-            "name."
-        )
-
-
-def _unwritable(path: Path, error: OSError) -> RenderingError:
-    return RenderingError(
-        f"Cannot write {str(path)!r}: {error.strerror or error}. Expected a folder that can be "
-        "written to. Name another one."
-    )
+def _tiles(canvas: Canvas, shots: Sequence[_Shot], at_once: int) -> Iterator[list[np.ndarray]]:
+    """The pictures of each frame, one for each of the episodes that are shown at once."""
+    for first in range(0, len(shots), at_once):
+        page = shots[first : first + at_once]
+        for instant in range(max(map(len, page))):
+            yield [shot.draw(canvas, instant) for shot in page]

@@ -16,7 +16,7 @@ from robot_gcrl import doctor
 from robot_gcrl.errors import RenderingError
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.record import Recorded
-from robot_gcrl.viewer import canvas, film, video
+from robot_gcrl.viewer import canvas, film, markers, trail, video
 
 SCENE = """
 <mujoco>
@@ -75,8 +75,9 @@ def test_the_goal_is_brighter_where_it_is_reached() -> None:
     # Seen to fail: with the comparison of distance and radius turned round
     task = load_task("reacher")
     tip = np.array([0.21, 0.0])
-    (there,) = video.goal_markers(task, np.zeros(2), tip)
-    (away,) = video.goal_markers(task, np.zeros(2), -tip)
+    (achieved,) = trail.make_trail(task, np.zeros((1, 2))).achieved
+    (there,) = markers.goal_markers(task, achieved, tip)
+    (away,) = markers.goal_markers(task, achieved, -tip)
     assert there.rgba[3] > away.rgba[3]
     assert there.position[:2] == pytest.approx(tuple(tip))
     assert there.size[0] == pytest.approx(0.05)
@@ -85,8 +86,8 @@ def test_the_goal_is_brighter_where_it_is_reached() -> None:
 def test_a_goal_in_space_is_a_ball_and_one_in_the_plane_a_disk() -> None:
     arm, ant = load_task("arm_reach"), load_task("ant")
     goal = np.array([0.1, 0.5, 0.3])
-    (ball,) = video.goal_markers(arm, arm.model.qpos0, goal)
-    (disk,) = video.goal_markers(ant, ant.model.qpos0, np.array([3.0, 4.0]))
+    (ball,) = markers.goal_markers(arm, goal, goal)
+    (disk,) = markers.goal_markers(ant, np.zeros(2), np.array([3.0, 4.0]))
     assert (ball.shape, ball.position) == (mujoco.mjtGeom.mjGEOM_SPHERE, (0.1, 0.5, 0.3))
     assert (disk.shape, disk.position[:2]) == (mujoco.mjtGeom.mjGEOM_CYLINDER, (3.0, 4.0))
 
@@ -103,7 +104,10 @@ def test_every_task_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.avi", "Cannot write '{}'. Expected a file name that ends in .mp4. Change the name."),
+        (
+            "a.avi",
+            "Cannot write '{}'. Expected a file name that ends in .mp4 or .webp. Change the name.",
+        ),
         (
             "file/a.mp4",
             "Cannot write '{}': File exists. Expected a folder that can be written to. Name "
