@@ -1,10 +1,11 @@
 """The command line: parse, dispatch, exit code.
 
 Exit codes: 0 done, 1 a bug (with its traceback), 2 a message for the user, 130 and 143 interrupted
-after saving.
+after saving, 141 nobody reads any more.
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import cast
@@ -16,6 +17,7 @@ from robot_gcrl.commands import COMMANDS, DONE, USER_ERROR, Command, Train
 from robot_gcrl.errors import RobotGcrlError, unknown_name
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Who read has gone (| head); Python would complain once more as it flushes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
 
 
 def parse(words: Sequence[str]) -> Command:
