@@ -1,83 +1,24 @@
-"""What is drawn around the scene: success radius, bounds, path and tour, as geoms without physics.
-
-Each costs a browser 256 bytes a frame, so that the path is at most 50 pieces.
-"""
-
-import itertools
-from collections.abc import Iterator
+"""What Studio draws around the scene, from what the simulation tells."""
 
 import mujoco
 import numpy as np
 
-from robot_gcrl.viewer.goals import GoalState, Marker
+from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.overlay import COLORS, energy_geoms, make_overlay
 from robot_gcrl.viewer.studio.words import Shown
 
-COLORS: dict[GoalState, tuple[float, float, float, float]] = {
-    "none": (0.6, 0.6, 0.6, 0.35),
-    "pending": (0.6, 0.6, 0.6, 0.35),
-    "active": (0.15, 0.75, 0.3, 0.4),
-    "refused": (0.9, 0.15, 0.15, 0.45),
-}
-_BOUNDS = (0.25, 0.45, 0.9, 0.6)
-_TRACE = (0.95, 0.65, 0.1, 0.9)
-_TOUR = (0.5, 0.35, 0.85, 0.5)
-# In success radii
-_LINE = 0.04
-_DISK = 0.01
-_NO_TURN = np.eye(3).ravel()
+__all__ = ["COLORS", "drawn", "energy_geoms"]
 
 
 def drawn(
     markers: tuple[Marker, ...], bounds: tuple[np.ndarray, np.ndarray], shown: Shown
 ) -> list[mujoco.MjvGeom]:
-    """The geoms of one frame."""
-    geoms: list[mujoco.MjvGeom] = []
-    for marker in markers:
-        geoms.append(_reach(marker, shown.wanted, COLORS[shown.state]))
-        geoms += [_reach(marker, goal, _TOUR, share=0.4) for goal in shown.tour]
-        geoms += _edges(marker, bounds)
-    if markers:
-        width = _LINE * markers[0].radius
-        trace = shown.status.trace
-        geoms += [_line(a, b, width, _TRACE) for a, b in itertools.pairwise(trace)]
-    return geoms
-
-
-def _reach(
-    marker: Marker, goal: np.ndarray, color: tuple[float, ...], *, share: float = 1.0
-) -> mujoco.MjvGeom:
-    radius = share * marker.radius
-    if marker.is_planar:
-        kind, size = mujoco.mjtGeom.mjGEOM_CYLINDER, (radius, radius, _DISK * marker.radius)
-    else:
-        kind, size = mujoco.mjtGeom.mjGEOM_SPHERE, (radius, radius, radius)
-    return _geom(kind, size, marker.position(goal, 2 * _DISK * marker.radius), color)
-
-
-def _edges(marker: Marker, bounds: tuple[np.ndarray, np.ndarray]) -> Iterator[mujoco.MjvGeom]:
-    """The edges of the rectangle or box that goals lie in."""
-    low, high = (marker.position(bound, _LINE * marker.radius) for bound in bounds)
-    corners = [np.where([i & 1, i & 2, i & 4], high, low) for i in range(8)]
-    for i in range(8 if not marker.is_planar else 4):
-        for axis in (1, 2, 4)[: 2 if marker.is_planar else 3]:
-            if not i & axis:
-                yield _line(corners[i], corners[i | axis], _LINE * marker.radius, _BOUNDS)
-
-
-def _line(
-    start: np.ndarray, end: np.ndarray, width: float, color: tuple[float, ...]
-) -> mujoco.MjvGeom:
-    geom = _geom(mujoco.mjtGeom.mjGEOM_CAPSULE, (width, width, width), start, color)
-    mujoco.mjv_connector(geom, mujoco.mjtGeom.mjGEOM_CAPSULE, width, start, end)
-    return geom
-
-
-def _geom(
-    kind: mujoco.mjtGeom, size: tuple[float, ...], place: np.ndarray, color: tuple[float, ...]
-) -> mujoco.MjvGeom:
-    geom = mujoco.MjvGeom()
-    mujoco.mjv_initGeom(
-        geom, kind, np.array(size), np.asarray(place, float), _NO_TURN, np.array(color, np.float32)
+    """The geoms of one frame; see `robot_gcrl.viewer.overlay`."""
+    return make_overlay(
+        markers,
+        bounds,
+        wanted=shown.wanted,
+        state=shown.state,
+        tour=shown.tour,
+        trace=shown.status.trace,
     )
-    geom.category = mujoco.mjtCatBit.mjCAT_DECOR
-    return geom

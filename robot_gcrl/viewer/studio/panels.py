@@ -2,18 +2,21 @@
 
 import math
 
+import mujoco
 import numpy as np
 from mujoco.studio import messages, plugin
 from mujoco.studio.dear_imgui import dear_imgui as imgui
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import Marker
-from robot_gcrl.viewer.studio.drawing import COLORS, drawn
+from robot_gcrl.viewer.studio.drawing import COLORS, drawn, energy_geoms
 from robot_gcrl.viewer.studio.gestures import gesture, wants_random_goal
-from robot_gcrl.viewer.studio.words import AskGoal, EditTour, Shown, StopRobot
+from robot_gcrl.viewer.studio.words import AskGoal, EditTour, ShowBelief, Shown, StopRobot
 
 _WIDTH = 300.0
-_GOAL_AT, _STATUS_AT = (12.0, 70.0), (12.0, 430.0)
+# Of the windows from the edges of the page: Goal on the left, Status on the right
+_EDGE, _GOAL_TOP, _STATUS_TOP = 12.0, 70.0, 190.0
 _WORDS = {
     "none": "no goal yet",
     "pending": "asked for",
@@ -26,7 +29,7 @@ class Panels(plugin.ViewerPlugin):
     """Goal and status of one robot.
 
     Attributes:
-      gestures: how many goals were asked for here.
+      frames: that were drawn.
     """
 
     def __init__(self, contract: Contract, markers: tuple[Marker, ...], *, is_live: bool) -> None:
@@ -39,10 +42,14 @@ class Panels(plugin.ViewerPlugin):
         """
         self._contract, self._markers, self._is_live = contract, markers, is_live
         self._low, self._high = contract.goal_bounds
+        self.frames = 0
         self._shown: Shown | None = None
         self._goal = ((self._low + self._high) / 2).astype(np.float32)
         self._marker = 0
-        self.gestures = 0
+        self._page_width = 0.0
+        self._believes = False
+        self._believed: EnergyMap | None = None
+        self._plates: list[mujoco.MjvGeom] = []
 
     @messages.handler
     def on_shown(self, snapshot: Shown) -> None:
@@ -51,12 +58,17 @@ class Panels(plugin.ViewerPlugin):
         # What is asked for here and not known there yet stays
         self._goal = snapshot.wanted.copy()
         viewer = self.viewer
-        viewer.extra_geoms[:] = drawn(self._markers, (self._low, self._high), snapshot)
+        if snapshot.belief is not self._believed:  # new twice a second, and many geoms
+            self._believed = snapshot.belief
+            self._plates = [] if snapshot.belief is None else energy_geoms(snapshot.belief)
+        around = drawn(self._markers, (self._low, self._high), snapshot)
+        viewer.extra_geoms[:] = around + self._plates
 
     @messages.handler
     def on_update(self, event: messages.UpdateEvent) -> None:
         """Mouse and keys of a frame."""
         del event
+        self.frames += 1
         if wants_random_goal():
             self._ask(None)
         if self._markers:
@@ -68,16 +80,22 @@ class Panels(plugin.ViewerPlugin):
     def on_gui(self, event: messages.BuildGuiEvent) -> None:
         """The panels of a frame."""
         del event
-        self._begin("Goal", _GOAL_AT)
+        self._begin("Goal", _EDGE, _GOAL_TOP, pivot=0.0)
         self._goal_panel()
         imgui.End()
-        self._begin("Status", _STATUS_AT)
+        # The page's size is known after some frames, and changes
+        width = imgui.GetIO().DisplaySize.x
+        moves, self._page_width = width != self._page_width, width
+        self._begin("Status", width - _EDGE, _STATUS_TOP, pivot=1.0, moves=moves)
         self._status_panel()
         imgui.End()
 
-    def _begin(self, name: str, place: tuple[float, float]) -> None:
+    def _begin(
+        self, name: str, left: float, top: float, *, pivot: float, moves: bool = False
+    ) -> None:
         once = int(imgui.Cond.FirstUseEver)
-        imgui.SetNextWindowPos(imgui.Vec2(*place), once)
+        when = int(imgui.Cond.Always) if moves else once
+        imgui.SetNextWindowPos(imgui.Vec2(left, top), when, imgui.Vec2(pivot, 0.0))
         imgui.SetNextWindowSize(imgui.Vec2(_WIDTH, 0.0), once)
         imgui.Begin(name, True)
 
@@ -104,6 +122,10 @@ class Panels(plugin.ViewerPlugin):
             imgui.TextDisabled("Shift+click, Ctrl+drag, arrows")
         imgui.SeparatorText("Tour")
         self._tour_panel()
+        if not self._is_live:
+            switched, self._believes = imgui.Checkbox("what the critic believes", self._believes)
+            if switched:
+                self.viewer.send_to_sim(ShowBelief(self._believes))
         if self._is_live:
             imgui.SeparatorText("Robot")
             if imgui.Button("STOP"):
@@ -148,12 +170,18 @@ class Panels(plugin.ViewerPlugin):
         _row("policy", f"{status.policy_hz:.1f} Hz")
         age = status.action_age
         _row("action age", f"{1000 * age:.0f} ms" if math.isfinite(age) else "none yet")
+        if not self._is_live:
+            _row("real time", f"x {shown.speed:.2f}")
         _row("engine", status.engine)
+        if shown.belief is not None:
+            ranks = shown.belief.over_maze or shown.belief.over_grid
+            if ranks.path is not None:
+                _row("energy, path", f"rank correlation {ranks.path:.2f}")
+            _row("energy, line", f"rank correlation {ranks.straight:.2f}")
         if status.link:
             _row("link", status.link)
 
     def _ask(self, goal: np.ndarray | None) -> None:
-        self.gestures += 1
         if goal is not None:
             self._goal = np.array(goal, np.float32)
         self.viewer.send_to_sim(AskGoal(goal))

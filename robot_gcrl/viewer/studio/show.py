@@ -1,7 +1,6 @@
 """A stage in a browser: MuJoCo Studio with the panels and gestures of a goal."""
 
 import contextlib
-import io
 import shutil
 import socket
 import subprocess
@@ -72,9 +71,7 @@ class StudioViewer:
 
         def target(endpoint: endpoints.ViewerEndpoint) -> None:
             try:
-                # Studio prints a banner that names every interface
-                with contextlib.redirect_stdout(io.StringIO()):
-                    viewer = _make_viewer(config, endpoint, [app.App(shows), self.panels])
+                viewer = _make_viewer(config, endpoint, [app.App(shows), self.panels])
             except BaseException as error:
                 self._failed = error
                 raise
@@ -143,6 +140,8 @@ def _make_viewer(
     # Not with the module: it loads what an environment without Studio's web server lacks
     from mujoco.studio import web_viewer
 
+    # Its banner names every interface, and the rest is not for who looks at a robot
+    vars(web_viewer)["print"] = lambda *words, **named: None
     return web_viewer.WebViewer(config, endpoint, plugins=plugins)
 
 

@@ -11,13 +11,13 @@ from mujoco.studio._studio import sim
 from robot_gcrl.errors import ViewerError
 from robot_gcrl.viewer.pacing import Pace
 from robot_gcrl.viewer.stage import Stage
-from robot_gcrl.viewer.studio.words import AskGoal, EditTour, Shown, StopRobot
+from robot_gcrl.viewer.studio.words import AskGoal, EditTour, ShowBelief, Shown, StopRobot
 
 # Between two looks at what is due [s]: three to a frame of 60 Hz
 _REST = 0.005
 # Between two messages to the panels [s]
 _TELL = 0.05
-# How often the achieved speed is told [s]
+# Over which the achieved speed is measured [s]
 _SPEED = 1.0
 
 
@@ -41,6 +41,8 @@ class Stepper(plugin.SimPlugin):
         self._tour_file = tour
         self._note = ""
         self._told_at = 0.0
+        self._speed = 0.0
+        self._believes = False
         self._measured = (time.monotonic(), float(stage.data.time))
 
     @messages.handler(priority=messages.Priority.USER)
@@ -54,7 +56,7 @@ class Stepper(plugin.SimPlugin):
             self._told_at = now
             self.handle.send_to_viewer(self._shown())
         if now - self._measured[0] >= _SPEED:
-            self._tell_speed(now)
+            self._measure_speed(now)
         time.sleep(_REST)
         return True
 
@@ -106,6 +108,13 @@ class Stepper(plugin.SimPlugin):
             self.stage.stop()
 
     @messages.handler
+    def on_belief(self, event: ShowBelief) -> None:
+        """The map of the critic's energy, on or off."""
+        self._believes = event.on
+        if event.on and self.stage.believe() is None:
+            self._note = "a map needs the critic: export --with-critic"
+
+    @messages.handler
     def on_reset(self, event: messages.ResetEvent) -> bool:
         """Another start; the goal stays. A live robot is not ours to place."""
         del event
@@ -154,18 +163,10 @@ class Stepper(plugin.SimPlugin):
         del event
         return self.stage.is_live
 
-    def _tell_speed(self, now: float) -> None:
+    def _measure_speed(self, now: float) -> None:
         then, simulated = self._measured
-        passed = float(self.stage.data.time) - simulated
         self._measured = now, float(self.stage.data.time)
-        snapshot = messages.StepControlSnapshot(
-            pause_state=sim.PauseState.NORMAL_PAUSED
-            if self.pace.paused
-            else sim.PauseState.UNPAUSED,
-            speed=100.0 * self.pace.speed,
-            speed_measured=max(100.0 * passed / (now - then), 0.0),
-        )
-        self.handle.send_to_viewer(snapshot)
+        self._speed = max((self._measured[1] - simulated) / (now - then), 0.0)
 
     def _shown(self) -> Shown:
         stage = self.stage
@@ -178,4 +179,6 @@ class Stepper(plugin.SimPlugin):
             tour=np.array(goals) if goals else np.zeros((0, stage.contract.goal_size)),
             touring=stage.tour.index if stage.tour.running else -1,
             note=self._note,
+            speed=self._speed,
+            belief=self.stage.believe() if self._believes else None,
         )

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from mujoco.studio import messages
 
+from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalState
 from robot_gcrl.viewer.world import Status
 
@@ -34,6 +35,13 @@ class StopRobot(messages.Event):
     ends: bool = False
 
 
+@dataclass(frozen=True)
+class ShowBelief(messages.Event):
+    """A person switches the map of the critic's energy on or off."""
+
+    on: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Shown(messages.Snapshot):
     """What there is to see beside the scene.
@@ -46,6 +54,8 @@ class Shown(messages.Snapshot):
       tour: float32 [K, G].
       touring: index of the goal that the tour pursues, -1 when it stands.
       note: what the last deed gave, in words.
+      speed: seconds of the simulation in a second of the clock, achieved.
+      belief: what the critic believes; None while that is off.
     """
 
     wanted: np.ndarray
@@ -55,3 +65,5 @@ class Shown(messages.Snapshot):
     tour: np.ndarray
     touring: int
     note: str
+    speed: float
+    belief: EnergyMap | None
