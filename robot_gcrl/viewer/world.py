@@ -223,7 +223,7 @@ class World:
     def _measure(self) -> None:
         """Positions and sensors of this instant, held as float32 as where the policy was trained.
 
-        Not mj_forward: its solution would be where the next step begins to look for its own.
+        Not mj_forward, which would solve for accelerations that nobody asks for.
         """
         data = self.data
         data.qpos[:], data.qvel[:] = data.qpos.astype(np.float32), data.qvel.astype(np.float32)

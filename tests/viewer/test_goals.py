@@ -65,7 +65,7 @@ def test_two_objects_have_a_marker_each(joint: str) -> None:
         contract_of(("x", "z")),
         contract_of(("x",), ("y",)),
         contract_of(("a.x", "b.y")),
-        contract_of(("a.x", "b.x")),
+        contract_of(("a.x", "a_x", "a.y")),
         contract_of(("x", "y", "yaw")),
         chain_contract(),
     ],

@@ -7,11 +7,12 @@ import mujoco
 import numpy as np
 import pytest
 
+from robot_gcrl.contract import Field
 from robot_gcrl.policy.runtime import PolicyOutput
 from robot_gcrl.viewer.goals import Verdict
 from robot_gcrl.viewer.stage import Stage
 from robot_gcrl.viewer.world import TRACE, World
-from tests.bridge.fakes import TowardsGoal
+from tests.bridge.fakes import TowardsGoal, cart_contract
 from tests.viewer.worlds import (
     CART,
     GOALS,
@@ -87,8 +88,8 @@ def test_each_action_follows_the_one_before() -> None:
 
 
 def test_markers_and_measuring_change_no_physics() -> None:
-    # Seen to fail: with a marker that touches (contype=1), with mj_forward to measure, and with an
-    # action a physics step late
+    # Seen to fail: with a marker that touches (contype=1), with an action a physics step late, and
+    # with a state that is not float32 between two actions
     policy = Recorder()
     world = World(make_show(policy))
     world.ask(np.array([0.5, 0.5]))  # the marker lies where the box does
@@ -111,6 +112,32 @@ def test_markers_and_measuring_change_no_physics() -> None:
     np.testing.assert_array_equal(data.qpos, world.data.qpos)
     # It has moved, and pushed the box
     assert np.abs(data.qpos[2:5] - start[0][2:5]).max() > 0.1
+
+
+def test_the_policy_sees_the_sensors_of_this_instant() -> None:
+    # Seen to fail: without measuring anew, as MuJoCo's sensors are of before the last step
+    xml = CART.replace(
+        "</mujoco>",
+        '<sensor><framepos name="at" objtype="body" objname="cart"/>'
+        '<framelinvel name="speed" objtype="body" objname="cart"/></sensor></mujoco>',
+    )
+    seen: list[np.ndarray] = []
+
+    def act(inputs, goal, action, ctrl) -> PolicyOutput:
+        seen.append(inputs[0].copy())
+        return TowardsGoal()(inputs[:, :4], goal, action, ctrl)
+
+    cart = cart_contract()
+    sensors = (
+        Field(source="sensor", name="at", components=(0, 1), unit="m"),
+        Field(source="sensor", name="speed", components=(0, 1), unit="m/s"),
+    )
+    world = World(make_show(act, contract=cart_contract(observation=(*cart.observation, *sensors)),
+                            xml=xml))  # fmt: skip
+    step_oddly(world, 50 * SUBSTEPS)
+    x, y, vx, vy, *measured = np.array(seen).T
+    assert np.ptp(x) > 0.1
+    np.testing.assert_allclose(measured, [x, y, vx, vy], atol=1e-7)
 
 
 def test_the_marker_is_the_viewers_own() -> None:
@@ -230,13 +257,14 @@ def test_what_is_told_is_of_the_goal_that_is_pursued(world: World) -> None:
     # stood still there
     world.ask(np.array([0.5, -0.5]))
     world.step(200 * SUBSTEPS)
-    assert world.status().success
+    before = world.status()
+    assert before.success
     world.ask(np.array([2.5, 0.0]))
     world.step(100 * SUBSTEPS)
     status = world.status()
     assert status.success
     assert status.distances[0] < 0.1
-    assert status.time_at_goal > 0.5
+    assert status.time_at_goal > before.time_at_goal
 
 
 def test_a_marker_in_the_plane_that_is_lifted_falls_back(world: World) -> None:
@@ -362,7 +390,9 @@ def test_a_simulation_that_diverges_begins_anew(
     np.testing.assert_array_equal(world.desk.active, goal)
     np.testing.assert_array_equal(world.data.mocap_pos[0], [1.5, -1.5, 0.0])
     actions = world.actions
-    world.step(100 * SUBSTEPS)
+    world.step(1)
+    assert world.actions == actions + 1
+    world.step(100 * SUBSTEPS - 1)
     assert world.actions == actions + 100
     assert np.isfinite(world.data.qpos).all()
     assert world.status().seconds == pytest.approx(100 * SUBSTEPS * TIMESTEP)
