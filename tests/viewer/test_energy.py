@@ -33,6 +33,8 @@ from tests.contract.contracts import make_contract
 from tests.policy.policies import make_file
 
 U = MazeMap(rows=("#####", "#...#", "###.#", "#...#", "#####"), cell=4.0, origin=(-4.0, -4.0))
+# Other than its mirror images
+L = MazeMap(rows=("#####", "#...#", "#.###", "#####", "#####"), cell=4.0, origin=(-4.0, -4.0))
 MAZE_TASK = "point_maze_u"
 
 
@@ -136,6 +138,7 @@ def test_a_rank_correlation_that_is_not_defined_is_nan(a: list[float], b: list[f
 
 
 def test_the_grid_covers_the_goals() -> None:
+    # Seen to fail: with x and y exchanged in the centers
     grid = make_goal_grid(load_task(MAZE_TASK).contract)
     assert grid.centers.shape == (24, 24, 2)
     np.testing.assert_allclose(grid.centers[0, -1], (-1.75, 9.75))
@@ -165,7 +168,7 @@ def test_goals_that_are_no_places_are_refused() -> None:
 
 
 def test_a_map_is_the_critics_energy_cell_by_cell(tmp_path: Path) -> None:
-    # Seen to fail: with x and y exchanged in the centers, and with z of the goal set to 0
+    # Seen to fail: with z of the goal set to 0
     file = make_file(tmp_path / "box.policy", width=16, with_critic=True)
     contract, golden = file.contract, file.golden
     runtime, critic, grid = make_runtime(file), make_critic(file), make_goal_grid(contract, 5)
@@ -253,7 +256,8 @@ def test_one_cell() -> None:
 
 def test_the_picture_shows_the_maze_as_it_is_written(tmp_path: Path) -> None:
     # Seen to fail: with the axis of x upwards, and with the walls' x and y exchanged
-    path = draw_energy(maze_energy(FakeCritic()), tmp_path / "new" / "a.png", title="a", maze=U)
+    found = maze_energy(FakeCritic(), maze=L)
+    path = draw_energy(found, tmp_path / "new" / "a.png", title="a", maze=L)
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
     gray = (np.abs(pixels - 89).max(-1) <= 1)[:, : int(0.8 * pixels.shape[1])]
     # More than letters have
@@ -268,7 +272,7 @@ def test_the_picture_shows_the_maze_as_it_is_written(tmp_path: Path) -> None:
         )
         for i in range(5)
     ]
-    assert tuple(drawn) == U.rows
+    assert tuple(drawn) == L.rows
 
 
 def test_pictures_that_cannot_be_written(tmp_path: Path) -> None:
