@@ -12,6 +12,7 @@ from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
 from robot_gcrl.commands.serving import Serve
 from robot_gcrl.commands.training import Check, Doctor, Evaluate, Plot, Tasks, Train
+from robot_gcrl.commands.viewing import View
 
 COMMANDS: dict[str, type[Command]] = {
     "tasks": Tasks,
@@ -19,6 +20,7 @@ COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "evaluate": Evaluate,
     "plot": Plot,
+    "view": View,
     "export": Export,
     "verify": Verify,
     "critic": Critic,

@@ -15,6 +15,7 @@ from robot_gcrl.policy.runtime import make_runtime, read_policy
 from robot_gcrl.policy.runtime.file import Scenarios
 from robot_gcrl.policy.runtime.step import PolicyOutput
 from robot_gcrl.policy.scene import load_scene_spec
+from robot_gcrl.viewer.belief import Belief, make_belief
 from robot_gcrl.viewer.goals import Marker, make_markers
 
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], PolicyOutput]
@@ -41,6 +42,7 @@ class Show:
       scenarios: starts and goals of evaluations.
       act: what commands the robot.
       engine: what computes that, in words.
+      belief: what the critic believes; None without a critic.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Show:
     scenarios: Scenarios
     act: Act
     engine: str
+    belief: Belief | None = None
 
     def compile(self) -> mujoco.MjModel:
         """The scene with a marker: a mocap body `goal/NAME` that touches nothing, for each place.
@@ -63,7 +66,8 @@ class Show:
         for marker in make_markers(self.contract):
             add_marker(spec, marker)
         model = spec.compile()
-        model.vis.global_.cameraid = model.camera(self.camera).id
+        camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, self.camera)
+        model.vis.global_.cameraid = camera  # -1, without one: a free camera
         return model
 
 
@@ -108,6 +112,7 @@ def show_policy(path: Path, *, act: Literal["policy", "zero", "random"] = "polic
         scenarios=file.scenarios["eval"],
         act=runtime if act == "policy" else make_act(file.contract, act),
         engine=f"C MuJoCo, {runtime.name if act == 'policy' else act}",
+        belief=make_belief(file),
     )
 
 

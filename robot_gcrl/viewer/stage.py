@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, Marker
 from robot_gcrl.viewer.tour import Tour
 from robot_gcrl.viewer.world import Status
@@ -65,6 +66,10 @@ class Stage(Protocol):
 
     def status(self) -> Status:
         """What a person is told now."""
+        ...
+
+    def believe(self) -> EnergyMap | None:
+        """The newest map of what the critic believes; None without a critic, or before one."""
         ...
 
     def close(self) -> None:

@@ -21,8 +21,9 @@ from robot_gcrl.contract.observe import (
     is_success,
     read_inputs,
 )
+from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, make_markers
-from robot_gcrl.viewer.scene import Show, marker_body
+from robot_gcrl.viewer.scene import Act, Show, marker_body
 from robot_gcrl.viewer.tour import Tour
 
 # Pieces of the path that is drawn, and the control steps in a piece
@@ -88,6 +89,7 @@ class World:
           seed: of starts and random goals.
         """
         self.show, self.title, self.contract = show, show.name, show.contract
+        self._policy, self._engine = show.act, show.engine
         self.model = show.compile()
         self.data = mujoco.MjData(self.model)
         self.desk = GoalDesk(show.contract)
@@ -161,14 +163,33 @@ class World:
             if self._substep == 0:
                 self._finish_control_step()
 
+    def take_policy(self, act: Act, engine: str) -> None:
+        """Goes on with another policy for the same robot.
+
+        Args:
+          act: see `Show`.
+          engine: what it is, in words.
+        """
+        self._policy, self._engine = act, f"C MuJoCo, {engine}"
+
     def stop(self) -> None:
         """A simulated robot is paused instead."""
 
     def clear(self) -> None:
         """See `stop`."""
 
+    def believe(self) -> EnergyMap | None:
+        """See `Stage`."""
+        belief = self.show.belief
+        if belief is None:
+            return None
+        inputs = read_inputs(self.show.layout, self._report())
+        return belief.ask(inputs, self._action, self.desk.wanted)
+
     def close(self) -> None:
-        """Nothing is held."""
+        """Ends what is under way."""
+        if self.show.belief is not None:
+            self.show.belief.close()
 
     def status(self) -> Status:
         """What a person is told now."""
@@ -185,7 +206,7 @@ class World:
             seconds=self._steps * contract.control_dt,
             policy_hz=(len(times) - 1) / spread if spread > 0.0 else 0.0,
             action_age=now - times[-1] if times else math.inf,
-            engine=self.show.engine,
+            engine=self._engine,
             link="",
             fell=not bool(is_healthy(contract, self.show.layout, report)),
             trace=np.array(self._trace) if self._trace else np.zeros((0, 3)),
@@ -197,7 +218,7 @@ class World:
             return
         self._times.append(time.monotonic())
         inputs = read_inputs(show.layout, self._report())
-        output = show.act(inputs[None], goal[None], self._action[None], self.ctrl[None])
+        output = self._policy(inputs[None], goal[None], self._action[None], self.ctrl[None])
         if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
             self._action, self.ctrl = output.action[0], output.ctrl[0]
         self.data.ctrl[show.layout.actuators] = self.ctrl

@@ -1,0 +1,138 @@
+"""A viewer in a process of its own, which tells its goal line by line: `python -m` this module.
+
+One web viewer lives in a process, so that every test starts another.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0  # [s]
+
+
+def main() -> None:
+    from robot_gcrl.bridge.serve import Ending
+    from robot_gcrl.viewer.scene import show_policy
+    from robot_gcrl.viewer.studio.show import StudioViewer, Window
+    from robot_gcrl.viewer.world import World
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("policy", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--goal", type=float, nargs="+")
+    options = parser.parse_args()
+    world = World(show_policy(options.policy))
+    if options.goal:
+        world.ask(options.goal)
+    viewer = StudioViewer(world, Window(opens=False, port=options.port))
+    told: dict[str, Any] = {}
+    seen = time.monotonic()
+
+    def tell(ends: bool = False) -> None:
+        nonlocal told
+        status = world.status()
+        now = {
+            "url": viewer.server.url,
+            "goal": world.desk.wanted.tolist(),
+            "active": None if world.desk.active is None else world.desk.active.tolist(),
+            "state": world.desk.verdict.state,
+            "asked": world.desk.asked,
+            "reached": status.success,
+            "paused": viewer.stepper.pace.paused,
+        }
+        if now != told:
+            told = now
+            sys.stdout.write(json.dumps(now | {"at": time.monotonic() - seen}) + "\n")
+            sys.stdout.flush()
+
+    with Ending() as ending:
+        try:
+
+            def goes_on() -> bool:
+                tell()
+                return not ending.is_set
+
+            viewer.run(goes_on)
+        finally:
+            viewer.close()
+    threads = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    usage = {"threads": threads, "simulated": float(world.data.time), "actions": world.actions}
+    sys.stdout.write(json.dumps({"ended": usage, "cpu": time.process_time()}) + "\n")
+
+
+class Watched:
+    """The process.
+
+    Attributes:
+      process: of the viewer.
+      lines: what it told so far.
+    """
+
+    def __init__(self, policy: Path, home: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.viewer.watched", str(policy), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"HOME": str(home)},
+        )
+        self.lines: list[dict[str, Any]] = []
+        self.said: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, daemon=True),
+            threading.Thread(target=self._read_errors, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):  # the rest is said by Studio's libraries
+                self.lines.append(json.loads(line))
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        self.said += self.process.stderr
+
+    @property
+    def now(self) -> dict[str, Any]:
+        return self.lines[-1]
+
+    def wait(self, condition: Callable[[dict[str, Any]], bool], patience: float = PATIENCE) -> dict:
+        end = time.monotonic() + patience
+        while not (self.lines and condition(self.now)):
+            assert self.process.poll() is None, "".join(self.said)
+            assert time.monotonic() < end, (self.lines[-3:], "".join(self.said))
+            time.sleep(0.02)
+        return self.now
+
+    def end(self) -> dict[str, Any]:
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return self.lines[-1]
+
+
+@contextlib.contextmanager
+def watched(policy: Path, home: Path, *words: str) -> Iterator[Watched]:
+    viewer = Watched(policy, home, *words)
+    try:
+        viewer.wait(lambda _: True)
+        yield viewer
+    finally:
+        viewer.process.kill()
+        viewer.process.wait()
+
+
+if __name__ == "__main__":
+    main()
