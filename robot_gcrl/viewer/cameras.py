@@ -18,7 +18,7 @@ from robot_gcrl.viewer.trail import Trail, goal_body, in_world, places
 TRACK, TOP = "track", "top"
 
 # Steep enough to look over the walls of a maze [deg]
-_TRACK_ELEVATION = -65.0
+_TRACK_ELEVATION = -75.0
 # Distance of the camera that follows, in sizes of the robot and of the success radius: the robot
 # fills a third of the picture's height, and where it goes can be seen
 _TRACK_ROBOTS, _TRACK_RADII = 6.0, 12.0
@@ -29,10 +29,17 @@ _MARGIN = 1.05
 
 
 class View(NamedTuple):
-    """A camera and whether it must be turned to the robot in every frame."""
+    """What a film is taken by.
+
+    Attributes:
+      camera: of the model, or a free one.
+      follows: whether it must be turned to the robot in every frame.
+      span: about how much of the scene the picture's height shows [m].
+    """
 
     camera: str | mujoco.MjvCamera
     follows: bool
+    span: float
 
 
 def camera_names(task: Task) -> tuple[str, ...]:
@@ -75,15 +82,23 @@ def make_view(
     Raises:
       UnknownNameError: no such camera.
     """
+    model, fovy = task.model, float(task.model.vis.global_.fovy)
+    wanted = task.camera if name is None else name
+    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA.value, wanted)
+    if number >= 0:
+        distance = float(np.linalg.norm(model.cam_pos0[number] - model.stat.center))
+        return View(wanted, False, _span(distance, model.cam_fovy[number]))
     if name is None:
-        return View(task.camera, False)
+        # A task whose camera is missing is shown whole, as a Canvas does
+        return View(wanted, False, _span(_WHOLE_MODEL * model.stat.extent, fovy))
     require_camera(task, name)
-    own = mujoco.mj_name2id(task.model, mujoco.mjtObj.mjOBJ_CAMERA.value, name) >= 0
-    if own:
-        return View(name, False)
-    if name == TRACK:
-        return View(_tracking(task, episodes[0].qpos[0]), True)
-    return View(_from_above(task, episodes, trails, aspect), False)
+    follows = name == TRACK
+    camera = (
+        _tracking(task, episodes[0].qpos[0])
+        if follows
+        else _from_above(task, episodes, trails, aspect)
+    )
+    return View(camera, follows, _span(camera.distance, fovy))
 
 
 def calm(positions: np.ndarray, control_dt: float) -> np.ndarray:
@@ -92,6 +107,10 @@ def calm(positions: np.ndarray, control_dt: float) -> np.ndarray:
     padded = np.pad(positions, ((reach, reach), (0, 0)), mode="edge")
     window = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     return window.mean(-1)
+
+
+def _span(distance: float, fovy: float) -> float:
+    return 2.0 * distance * float(np.tan(np.radians(fovy) / 2))
 
 
 def _tracking(task: Task, qpos: np.ndarray) -> mujoco.MjvCamera:
@@ -117,9 +136,8 @@ def _from_above(
     low, high = points.min(0), points.max(0)
     half = (high - low) / 2
     across, up = half[:2] if azimuth % 180.0 else half[1::-1]
-    tangent = np.tan(np.radians(model.vis.global_.fovy) / 2)
     camera.lookat[:] = (*(low + half)[:2], high[2])
-    camera.distance = _MARGIN * max(up, across / aspect) / tangent
+    camera.distance = _MARGIN * max(up, across / aspect) / (_span(1.0, model.vis.global_.fovy) / 2)
     return camera
 
 

@@ -93,9 +93,9 @@ class Canvas:
         self._camera = camera if not isinstance(camera, str) else _camera(self._model, camera)
 
     @property
-    def width(self) -> int:
+    def height(self) -> int:
         """Of the pictures [px]."""
-        return self._rect.width
+        return self._rect.height
 
     def draw(
         self,

@@ -14,7 +14,7 @@ from PIL import Image
 from robot_gcrl.errors import ConfigError, RenderingError
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.record import Recorded
-from robot_gcrl.viewer.cameras import calm, make_view, require_camera
+from robot_gcrl.viewer.cameras import View, calm, make_view, require_camera
 from robot_gcrl.viewer.canvas import Canvas, Marker, Segment
 from robot_gcrl.viewer.encode import VIDEO_SUFFIXES, require_suffix, unwritable, write_video
 from robot_gcrl.viewer.grid import arrange, shape_of, tile_size
@@ -26,9 +26,8 @@ PICTURE_SIZE = (960, 540)
 FILM_SIZE = (640, 360)
 MOST_SIDE_BY_SIDE = 16
 
-# Radius of the line of a path, in extents of the model over pixels of the picture's width: some
-# 3 px thick where the model fills the picture
-_LINE = 2.5
+# Radius of the line of a path, at the distance of what the camera looks at [px]
+_LINE = 1.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +92,7 @@ def film(task: Task, episodes: Sequence[Recorded], path: Path, *, look: Look | N
     trails = [make_trail(task, episode.qpos) for episode in episodes]
     view = make_view(task, look.camera, episodes, trails, aspect=size[0] / size[1])
     shots = [
-        _Shot(task, episode, trail, path=look.path, follows=view.follows)
+        _Shot(task, episode, trail, path=look.path, view=view)
         for episode, trail in zip(episodes, trails, strict=True)
     ]
     with Canvas(
@@ -128,10 +127,11 @@ class _Shot:
     """An episode, ready to be drawn at any of its instants."""
 
     def __init__(
-        self, task: Task, episode: Recorded, trail: Trail, *, path: bool, follows: bool
+        self, task: Task, episode: Recorded, trail: Trail, *, path: bool, view: View
     ) -> None:
         self._task, self._episode, self._achieved = task, episode, trail.achieved
-        self._lookat = calm(trail.body, task.contract.control_dt) if follows else None
+        self._lookat = calm(trail.body, task.contract.control_dt) if view.follows else None
+        self._span = view.span
         place = point(task.contract) if path else None
         self._points = None if place is None else in_world(place, trail.achieved)
         self._knots = [] if self._points is None else path_knots(self._points)
@@ -146,7 +146,7 @@ class _Shot:
             *goal_markers(self._task, self._achieved[i], self._episode.goal)
         ]
         if self._points is not None:
-            radius = _LINE * self._task.model.stat.extent / canvas.width
+            radius = _LINE * self._span / canvas.height
             markers += path_segments(self._points, self._knots, i, radius=radius)
         lookat = None if self._lookat is None else self._lookat[i]
         return canvas.draw(self._episode.qpos[i], markers, lookat=lookat)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import mujoco
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,6 +68,38 @@ def test_a_camera_of_the_model_comes_before_ours_of_that_name() -> None:
     episode = rolling(steps=2)
     went = trail.make_trail(task, episode.qpos)
     assert cameras.make_view(task, "top", [episode], [went], aspect=1.0).camera == "top"
+
+
+def test_a_task_whose_camera_is_missing_is_shown_whole() -> None:
+    # Seen to fail: with the task's own camera looked up as if the user had named it
+    task = dataclasses.replace(load_task("point"), camera="lost")
+    episode = rolling(steps=2)
+    went = trail.make_trail(task, episode.qpos)
+    view = cameras.make_view(task, None, [episode], [went], aspect=1.0)
+    assert view.camera == "lost"
+    assert view.span == pytest.approx(2 * 1.5 * task.model.stat.extent * np.tan(np.pi / 8))
+
+
+@pytest.mark.parametrize("name", ["scene", "track", "top"])
+def test_a_view_says_how_much_it_shows(name: str) -> None:
+    # Seen to fail: with the half of it
+    task, episode = load_task("point"), rolling(steps=2, goal=(0.0, 0.0))
+    went = trail.make_trail(task, episode.qpos)
+    view = cameras.make_view(task, name, [episode], [went], aspect=SIZE[0] / SIZE[1])
+    still = Recorded(np.zeros((2, 2)), np.zeros(2))
+    x, y, _ = went.body[0] if view.follows else task.model.stat.center
+    radius = view.span / 8
+    red_rgba = (1.0, 0.0, 0.0, 1.0)
+    ball = canvas.Marker(
+        mujoco.mjtGeom.mjGEOM_SPHERE, (x, y, 0.0), (radius, radius, radius), red_rgba
+    )
+    with canvas.Canvas(
+        task.model, width=SIZE[0], height=SIZE[1], shadows=False, camera=view.camera
+    ) as drawn:
+        lookat = went.body[0] if view.follows else None
+        pixels = drawn.draw(still.qpos[0], [ball], lookat=lookat).astype(int)
+    red = pixels[..., 0] > pixels[..., 1:].max(-1) + 40
+    assert np.ptp(np.nonzero(red)[1]) == pytest.approx(SIZE[1] / 4, rel=0.3)
 
 
 @pytest.mark.parametrize("goal", [(30.0, 0.0), (0.0, 30.0), (-30.0, -30.0)])
@@ -155,7 +188,7 @@ def test_standing_still_adds_nothing_to_a_path() -> None:
 
 
 def test_a_piece_of_a_path_is_drawn_where_it_is() -> None:
-    # Seen to fail: with start and size of the capsule swapped in mjv_connector's arguments
+    # Seen to fail: with the end for the start in mjv_connector's arguments
     task = load_task("point")
     red = (1.0, 0.0, 0.0, 1.0)
     piece = canvas.Segment((0.0, -2.0, 1.0), (0.0, 2.0, 1.0), 0.1, red)
