@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from robot_gcrl.errors import ViewerError
 from robot_gcrl.viewer.studio import server
@@ -58,7 +59,7 @@ def test_a_page_of_another_site_is_refused(viewer, channel):
     _, port = address(viewer)
     with (
         pytest.raises(InvalidStatus) as caught,
-        connect(f"ws://127.0.0.1:{port}/{channel}?sid=a", origin="http://evil.example"),
+        connect(f"ws://127.0.0.1:{port}/{channel}?sid=a", origin=Origin("http://evil.example")),
     ):
         pass
     assert caught.value.response.status_code == 403
@@ -68,8 +69,8 @@ def test_its_own_page_is_sent_the_state(viewer):
     url, port = address(viewer)
     # Only a connected page makes Studio draw; its panels need the channel "ui"
     with (
-        connect(f"ws://127.0.0.1:{port}/ui?sid=a", origin=url.rstrip("/")),
-        connect(f"ws://127.0.0.1:{port}/state?sid=a", origin=url.rstrip("/")) as state,
+        connect(f"ws://127.0.0.1:{port}/ui?sid=a", origin=Origin(url.rstrip("/"))),
+        connect(f"ws://127.0.0.1:{port}/state?sid=a", origin=Origin(url.rstrip("/"))) as state,
     ):
         frames = [state.recv(timeout=20) for _ in range(5)]
     assert any(isinstance(frame, bytes) and len(frame) > 100 for frame in frames)

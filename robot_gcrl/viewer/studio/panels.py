@@ -174,10 +174,10 @@ class Panels(plugin.ViewerPlugin):
             _row("real time", f"x {shown.speed:.2f}")
         _row("engine", status.engine)
         if shown.belief is not None:
-            ranks = shown.belief.over_maze or shown.belief.over_grid
-            if ranks.path is not None:
-                _row("energy, path", f"rank correlation {ranks.path:.2f}")
-            _row("energy, line", f"rank correlation {ranks.straight:.2f}")
+            for ranks in filter(None, (shown.belief.over_maze, shown.belief.over_grid)):
+                path = "" if ranks.path is None else f"{ranks.path:.2f} with the path, "
+                line = f"{ranks.straight:.2f} with the line"
+                _row("energy's rank", f"{path}{line} ({ranks.places} cells)")
         if status.link:
             _row("link", status.link)
 
