@@ -58,9 +58,8 @@ class LiveRobot:
         self.desk = GoalDesk(show.contract)
         self.tour = Tour(show.contract)
         self.markers = make_markers(show.contract)
-        self._mocap = [
-            int(self.model.body(marker_body(marker)).mocapid[0]) for marker in self.markers
-        ]
+        bodies = [self.model.body(marker_body(marker)) for marker in self.markers]
+        self._mocap = [int(body.mocapid[0]) for body in bodies]
         self._pose = Pose(show, self.model, self.data)
         self._rng = np.random.default_rng(seed)
         self._trace: collections.deque[np.ndarray] = collections.deque(maxlen=TRACE + 1)

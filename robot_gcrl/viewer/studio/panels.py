@@ -139,8 +139,10 @@ class Panels(plugin.ViewerPlugin):
         if shown is None:
             return
         for i, goal in enumerate(shown.tour):
-            mark = ">" if i == shown.touring else " "
-            imgui.TextUnformatted(f"{mark} {', '.join(f'{x:.2f}' for x in goal)}")
+            imgui.TextUnformatted(">" if i == shown.touring else " ")
+            imgui.SameLine()
+            if imgui.SmallButton(f"{', '.join(f'{x:.2f}' for x in goal)}##{i}"):
+                self._ask(goal)
             imgui.SameLine()
             if imgui.SmallButton(f"remove##{i}"):
                 self.viewer.send_to_sim(EditTour("remove", i))
