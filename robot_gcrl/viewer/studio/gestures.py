@@ -11,10 +11,9 @@ from mujoco.studio import viewer_protocol
 from mujoco.studio.dear_imgui import dear_imgui as imgui
 
 from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.nudges import nudged
 from robot_gcrl.viewer.rays import make_view, meet_model, meet_plane, ray
 
-# Of a nudge, in success radii
-_NUDGE = 0.5
 _KEYS = (
     (imgui.Key.LeftArrow, 0, -1.0),
     (imgui.Key.RightArrow, 0, 1.0),
@@ -39,9 +38,7 @@ def gesture(viewer: viewer_protocol.Viewer, marker: Marker, goal: np.ndarray) ->
       goal: [G], wanted so far.
     """
     place = _pointed_at(viewer, marker, goal)
-    if place is None:
-        place = _nudged(viewer, marker, goal)
-    return None if place is None else marker.moved(goal, place)
+    return _nudged(viewer, marker, goal) if place is None else marker.moved(goal, place)
 
 
 def _pointed_at(
@@ -75,21 +72,11 @@ def _pointed_at(
 def _nudged(viewer: viewer_protocol.Viewer, marker: Marker, goal: np.ndarray) -> np.ndarray | None:
     if imgui.GetIO().WantCaptureKeyboard:
         return None
-    change = np.zeros(3)
+    steps = np.zeros(3)
     for key, axis, sign in _KEYS:
         if imgui.IsKeyPressed(key):
-            change[axis] += sign * _NUDGE * marker.radius
-    if not change.any():
+            steps[axis] += sign
+    if not steps.any():
         return None
-    return marker.position(goal, 0.0) + _as_seen(viewer, change)
-
-
-def _as_seen(viewer: viewer_protocol.Viewer, change: np.ndarray) -> np.ndarray:
-    """The change along the world's axes that looks like right and away in the picture."""
     view = make_view(viewer.model, viewer.data, viewer.camera, 1.0)
-    ahead = view.forward if abs(view.forward[2]) < abs(view.up[2]) else view.up
-    # The world's axis that is nearest to what is away from the person
-    quarter = round(np.arctan2(ahead[1], ahead[0]) / (np.pi / 2)) % 4
-    away = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)][quarter], float)
-    right = np.array([away[1], -away[0]])
-    return np.array([*(change[0] * right + change[1] * away), change[2]])
+    return nudged(view, marker, goal, steps)

@@ -141,7 +141,7 @@ def _make_viewer(
     from mujoco.studio import web_viewer
 
     # Its banner names every interface, and the rest is not for who looks at a robot
-    vars(web_viewer)["print"] = lambda *words, **named: None
+    web_viewer.WebViewer.__init__.__globals__["print"] = lambda *words, **named: None
     return web_viewer.WebViewer(config, endpoint, plugins=plugins)
 
 
