@@ -34,7 +34,7 @@ def test_a_killed_server_stops_the_robot_and_a_new_one_resumes_with_a_ramp(rig):
     server.wait()
     stopped = robot.event("state stop: link: no fresh command for")
     assert stopped - max(cut, running) <= STOP_NS + SLACK_NS
-    rig.watch(0.3)  # long enough to see that it stands
+    time.sleep(0.3)  # long enough to see that it stands
     rig.serve()
     ready = time.monotonic_ns()
     robot.event("session with cart test")
