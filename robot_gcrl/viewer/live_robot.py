@@ -19,7 +19,7 @@ from robot_gcrl.viewer.pose import Pose
 from robot_gcrl.viewer.remote import Remote
 from robot_gcrl.viewer.remote_orders import GoalAnswer
 from robot_gcrl.viewer.remote_words import action_age, is_fresh, tell
-from robot_gcrl.viewer.scene import Show, marker_body
+from robot_gcrl.viewer.scene import PlacedMarkers, Show
 from robot_gcrl.viewer.tour import Tour
 from robot_gcrl.viewer.world import TRACE, Status
 
@@ -58,8 +58,7 @@ class LiveRobot:
         self.desk = GoalDesk(show.contract)
         self.tour = Tour(show.contract)
         self.markers = make_markers(show.contract)
-        bodies = [self.model.body(marker_body(marker)) for marker in self.markers]
-        self._mocap = [int(body.mocapid[0]) for body in bodies]
+        self._placed = PlacedMarkers(self.model, self.data, self.markers)
         self._pose = Pose(show, self.model, self.data)
         self._rng = np.random.default_rng(seed)
         self._trace: collections.deque[np.ndarray] = collections.deque(maxlen=TRACE + 1)
@@ -89,17 +88,14 @@ class LiveRobot:
 
     def show_goal(self) -> None:
         """Puts the markers where the wanted goal is."""
-        for marker, body in zip(self.markers, self._mocap, strict=True):
-            self.data.mocap_pos[body] = marker.position(self.desk.wanted, 0.0)
+        self._placed.show(self.desk.wanted)
 
     def take_dragged_goal(self) -> None:
         """Asks for the goal that a person has dragged a marker to, if one was moved."""
-        for marker, body in zip(self.markers, self._mocap, strict=True):
-            place = self.data.mocap_pos[body]
-            shown = marker.position(self.desk.wanted, place[2] if marker.is_planar else 0.0)
-            if not np.allclose(place, shown, rtol=0.0, atol=1e-6):
-                self.tour.stop()
-                self.ask(marker.moved(self.desk.wanted, place))
+        goal = self._placed.dragged(self.desk.wanted)
+        if goal is not None:
+            self.tour.stop()
+            self.ask(goal)
         self.show_goal()
 
     def step(self, count: int) -> None:

@@ -88,6 +88,32 @@ def add_marker(spec: mujoco.MjSpec, marker: Marker) -> None:
     )
 
 
+class PlacedMarkers:
+    """The balls of a model's markers: where they show a goal, and where a person dragged one."""
+
+    def __init__(
+        self, model: mujoco.MjModel, data: mujoco.MjData, markers: tuple[Marker, ...]
+    ) -> None:
+        """Of a model that `Show.compile` made, and its data."""
+        bodies = [model.body(marker_body(marker)) for marker in markers]
+        self._placed = [(m, int(b.mocapid[0])) for m, b in zip(markers, bodies, strict=True)]
+        self._data = data
+
+    def show(self, goal: np.ndarray) -> None:
+        """Puts them where the goal [G] is."""
+        for marker, body in self._placed:
+            self._data.mocap_pos[body] = marker.position(goal, 0.0)
+
+    def dragged(self, goal: np.ndarray) -> np.ndarray | None:
+        """The goal [G] that a ball was dragged to since `goal` was shown; None if none was."""
+        for marker, body in self._placed:
+            place = self._data.mocap_pos[body]
+            shown = marker.position(goal, place[2] if marker.is_planar else 0.0)
+            if not np.allclose(place, shown, rtol=0.0, atol=1e-6):
+                return marker.moved(goal, place)
+        return None
+
+
 def marker_body(marker: Marker) -> str:
     """The name of the body that stands for a goal."""
     return f"goal/{marker.name}"

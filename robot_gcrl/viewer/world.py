@@ -23,7 +23,7 @@ from robot_gcrl.contract.observe import (
 )
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, make_markers
-from robot_gcrl.viewer.scene import Act, Show, marker_body
+from robot_gcrl.viewer.scene import Act, PlacedMarkers, Show
 from robot_gcrl.viewer.tour import Tour
 
 # Pieces of the path that is drawn, and the control steps in a piece
@@ -95,9 +95,7 @@ class World:
         self.desk = GoalDesk(show.contract)
         self.tour = Tour(show.contract)
         self.markers = make_markers(show.contract)
-        self._mocap = [
-            int(self.model.body(marker_body(marker)).mocapid[0]) for marker in self.markers
-        ]
+        self._placed = PlacedMarkers(self.model, self.data, self.markers)
         self._rng = np.random.default_rng(seed)
         self.actions = 0
         self._times: collections.deque[float] = collections.deque(maxlen=_RATES)
@@ -136,17 +134,14 @@ class World:
 
     def show_goal(self) -> None:
         """Puts the markers where the wanted goal is."""
-        for marker, body in zip(self.markers, self._mocap, strict=True):
-            self.data.mocap_pos[body] = marker.position(self.desk.wanted, 0.0)
+        self._placed.show(self.desk.wanted)
 
     def take_dragged_goal(self) -> None:
         """Asks for the goal that a person has dragged a marker to, if one was moved."""
-        for marker, body in zip(self.markers, self._mocap, strict=True):
-            place = self.data.mocap_pos[body]
-            shown = marker.position(self.desk.wanted, place[2] if marker.is_planar else 0.0)
-            if not np.allclose(place, shown, rtol=0.0, atol=1e-6):
-                self.tour.stop()
-                self.ask(marker.moved(self.desk.wanted, place))
+        goal = self._placed.dragged(self.desk.wanted)
+        if goal is not None:
+            self.tour.stop()
+            self.ask(goal)
         self.show_goal()  # also where it was lifted, and the goal says nothing of the height
 
     def step(self, count: int) -> None:

@@ -100,9 +100,8 @@ class StudioViewer:
             self.handle.sync()
 
     def close(self) -> None:
-        """Ends the viewer's threads and frees its port."""
+        """Ends the viewer's threads and frees its port; the stage is its owner's to close."""
         self.handle.close()
-        self.stage.close()
 
     def open(self) -> str:
         """Opens a browser, if it is wanted and there is one; what a person is told."""
