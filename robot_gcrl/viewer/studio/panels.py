@@ -10,7 +10,7 @@ from mujoco.studio.dear_imgui import dear_imgui as imgui
 from robot_gcrl.contract import Contract
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import Marker
-from robot_gcrl.viewer.studio.drawing import COLORS, drawn, energy_geoms
+from robot_gcrl.viewer.overlay import COLORS, energy_geoms, make_overlay
 from robot_gcrl.viewer.studio.gestures import gesture, wants_random_goal
 from robot_gcrl.viewer.studio.words import AskGoal, EditTour, ShowBelief, Shown, StopRobot
 
@@ -61,7 +61,14 @@ class Panels(plugin.ViewerPlugin):
         if snapshot.belief is not self._believed:  # new twice a second, and many geoms
             self._believed = snapshot.belief
             self._plates = [] if snapshot.belief is None else energy_geoms(snapshot.belief)
-        around = drawn(self._markers, (self._low, self._high), snapshot)
+        around = make_overlay(
+            self._markers,
+            (self._low, self._high),
+            wanted=snapshot.wanted,
+            state=snapshot.state,
+            tour=snapshot.tour,
+            trace=snapshot.status.trace,
+        )
         viewer.extra_geoms[:] = around + self._plates
 
     @messages.handler
