@@ -1,4 +1,4 @@
-"""Robot + arena + walls -> the scene of a task.
+"""Robot + props + arena + walls -> the scene of a task.
 
 A robot's MJCF holds the robot and how it is simulated; the arena's holds floor, sky and light. A
 scene never holds the goal: whoever shows it draws a marker.
@@ -29,6 +29,20 @@ class Box(NamedTuple):
     height: float
 
 
+class Prop(NamedTuple):
+    """A thing of the assets that stands in a scene: a table, a cube, a ball.
+
+    Attributes:
+      file: of the assets, without ".xml".
+      name: what it is called in the scene: its elements' names get the prefix "NAME/".
+      position: where its origin stands in the world [m]. A start gives a movable one its place.
+    """
+
+    file: str
+    name: str
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Camera:
     """The view for videos, called `scene` in the model.
@@ -47,20 +61,29 @@ class Camera:
 
 
 def make_scene(
-    robot: str, *, camera: Camera, tile: float = 1.0, walls: Sequence[Box] = ()
+    robot: str,
+    *,
+    camera: Camera,
+    tile: float = 1.0,
+    walls: Sequence[Box] = (),
+    props: Sequence[Prop] = (),
 ) -> mujoco.MjSpec:
-    """The scene of assets/ROBOT.xml in the arena, with walls and a camera.
+    """The scene of assets/ROBOT.xml in the arena, with props, walls and a camera.
 
     Args:
       robot: the file's name without ".xml".
       camera: the view for videos.
       tile: side of a square of the floor, for the eye to judge sizes by [m].
       walls: what stands on the floor.
+      props: what lies and stands around; their joints follow the robot's in qpos, in this order.
 
     Raises:
-      TaskError: the room of assets has no such robot.
+      TaskError: the room of assets has no such robot or prop.
     """
     spec = _load(robot)
+    for prop in props:
+        frame = spec.worldbody.add_frame(pos=prop.position)
+        spec.attach(_load(prop.file), prefix=f"{prop.name}/", frame=frame)
     spec.attach(_load("arena"), prefix="arena/", frame=spec.worldbody.add_frame())
     # the texture shows two squares in each direction
     spec.material("arena/floor").texrepeat = (0.5 / tile, 0.5 / tile)
