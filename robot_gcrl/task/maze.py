@@ -41,20 +41,19 @@ class Maze:
         self._check_shape()
         starts = self._cells("S")
         if len(starts) != 1:
-            raise self._error(f"has {len(starts)} start cells", "exactly one S")
+            places = "; ".join(map(_place, starts))
+            found = f"has {len(starts)} start cells ({places})" if starts else "has no start cell"
+            raise self._error(found, "exactly one S")
         if not self._cells("G"):
             raise self._error("has no goal cell", "at least one G")
         rows, columns = len(self.rows), len(self.rows[0])
         for row, column in self.free_cells:
             if row in (0, rows - 1) or column in (0, columns - 1):
-                raise self._error(
-                    f"is open at row {row + 1}, column {column + 1}", "walls (#) all around"
-                )
+                raise self._error(f"is open at {_place((row, column))}", "walls (#) all around")
         for cell in self.goal_cells:
             if cell not in self._paths:
                 raise self._error(
-                    f"has a goal cell at row {cell[0] + 1}, column {cell[1] + 1} that no path "
-                    "from the start reaches",
+                    f"has a goal cell at {_place(cell)} that no path from the start reaches",
                     "a path through neighboring free cells to every G",
                 )
 
@@ -140,19 +139,18 @@ class Maze:
         )
 
     def _check_shape(self) -> None:
-        if not self.rows:
-            raise self._error("is empty", f"rows of {_MEANING}")
+        if not any(self.rows):
+            raise self._error("is empty", f"lines of {_MEANING}")
         for i, row in enumerate(self.rows):
             if len(row) != len(self.rows[0]):
                 raise self._error(
-                    f"has {len(row)} cells in row {i + 1} and {len(self.rows[0])} in row 1",
-                    "rows of one length",
+                    f"ends at {_place((i, len(row) - 1))}, and line 1 at column "
+                    f"{len(self.rows[0])}",
+                    "lines of one length",
                 )
             for j, character in enumerate(row):
                 if character not in "#SG.":
-                    raise self._error(
-                        f"has {character!r} at row {i + 1}, column {j + 1}", f"only {_MEANING}"
-                    )
+                    raise self._error(f"has {character!r} at {_place((i, j))}", f"only {_MEANING}")
 
     def _error(self, found: str, expected: str) -> TaskError:
         return TaskError(f"Maze {self.name!r} {found}. Expected {expected}. Change the grid.")
@@ -162,16 +160,25 @@ def load_maze(path: Path) -> Maze:
     """The maze of a text file, named after it; empty lines at its end are ignored.
 
     Raises:
-      TaskError: the file cannot be read, or its grid is not a maze.
+      TaskError: the file cannot be read, or its grid is not a maze; lines and columns count from 1,
+        as in an editor.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Editors of Windows put a mark before the first character
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(
             f"The maze {str(path)!r} cannot be read: {error}. Expected a text file with a grid of "
             f"{_MEANING}."
         ) from error
-    return Maze(name=path.stem, rows=tuple(line.rstrip() for line in text.rstrip().splitlines()))
+    try:
+        return Maze(name=path.stem, rows=tuple(line.rstrip() for line in text.rstrip().split("\n")))
+    except TaskError as error:
+        raise TaskError(f"{path}: {error}") from error
+
+
+def _place(cell: tuple[int, int]) -> str:
+    return f"line {cell[0] + 1}, column {cell[1] + 1}"
 
 
 def _cover(wall: np.ndarray) -> list[tuple[int, int, int, int]]:

@@ -6,18 +6,20 @@ by keyword if the task can be built in a maze of the user's (None: the task's ow
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import robot_gcrl.tasks
-from robot_gcrl.errors import TaskError, unknown_name
+from robot_gcrl.errors import TaskError, UnknownNameError
+from robot_gcrl.task.closest import closest_first, likely
 from robot_gcrl.task.maze import load_maze
 from robot_gcrl.task.task import Task
+from robot_gcrl.task.task_file import TaskFactory, build, file_factories
 
-TaskFactory = Callable[..., Task]
+# So many names are listed where none is similar to what the user wrote.
+_LISTED = 12
 
 
 def task_names() -> tuple[str, ...]:
@@ -34,36 +36,63 @@ def load_task(reference: str, *, maze: Path | None = None) -> Task:
 
     Raises:
       UnknownNameError: no task is called so.
-      TaskError: the file is not a file of tasks, the task takes no maze, or the maze is none.
+      TaskError: the file is not a file of tasks, its code raises, the task takes no maze, or the
+        maze is none.
     """
-    path, colon, name = reference.rpartition(":")
-    if path.endswith(".py") or reference.endswith(".py"):
-        # the last colon may belong to the path of a reference without a name
-        file = Path(path if colon and path.endswith(".py") else reference)
-        factories = _file_factories(file)
-        if not path.endswith(".py"):
-            raise TaskError(
-                f"The task {reference!r} lacks a name. {file.name} has: "
-                f"{', '.join(sorted(factories))}. Write {reference}:NAME."
-            )
-        see = f"the end of {file}"
-    else:
-        factories, name, see = _factories(), reference, "robot-gcrl tasks"
+    file, name = _split(reference)
+    factories = _factories() if file is None else file_factories(file)
+    see = "robot-gcrl tasks" if file is None else f"the end of {file}"
+    if not name:
+        raise TaskError(
+            f"The task {reference!r} lacks a name. {Path(reference).name} has: "
+            f"{', '.join(sorted(factories))}. Write {reference}:NAME."
+        )
     if name not in factories:
-        raise unknown_name("task", name, factories, see=see)
+        raise _unknown(name, factories, see)
     factory = factories[name]
-    if maze is None:
-        return factory()
-    if not _takes_maze(factory):
+    arguments = {} if maze is None else {"maze": _maze(name, factories, maze)}
+    if file is None:
+        return factory(**arguments)
+    return build(file, name, factory, **arguments)
+
+
+def task_file(reference: str) -> Path | None:
+    """The file of FILE.py:NAME; None for a task of the room."""
+    return _split(reference)[0]
+
+
+def _split(reference: str) -> tuple[Path | None, str]:
+    """The file, or None, and the name, which is empty where it is missing."""
+    path, colon, name = reference.rpartition(":")
+    if colon and path.endswith(".py"):
+        return Path(path), name
+    # the last colon may belong to the path of a reference without a name
+    return (Path(reference), "") if reference.endswith(".py") else (None, reference)
+
+
+def _unknown(name: str, known: Iterable[str], see: str) -> UnknownNameError:
+    names, meant = sorted(known), likely(name, known)
+    if meant:
+        *others, last = map(repr, meant)
+        hint = f"Did you mean {' or '.join([', '.join(others), last] if others else [last])}?"
+    elif len(names) <= _LISTED:
+        hint = f"Known: {', '.join(names)}."
+    else:
+        hint = f"There are {len(names)}; the closest: {', '.join(closest_first(name, names)[:3])}."
+    return UnknownNameError(f"Unknown task {name!r}. {hint} See: {see}")
+
+
+def _maze(name: str, factories: Mapping[str, TaskFactory], path: Path) -> object:
+    if not _takes_maze(factories[name]):
         able = ", ".join(sorted(n for n, f in factories.items() if _takes_maze(f))) or "none"
         raise TaskError(
-            f"Task {name!r} takes no maze, got {str(maze)!r}. Tasks that take one: {able}. Use one "
+            f"Task {name!r} takes no maze, got {str(path)!r}. Tasks that take one: {able}. Use one "
             "of these, or leave the maze out."
         )
-    return factory(maze=load_maze(maze))
+    return load_maze(path)
 
 
-def _takes_maze(factory: TaskFactory) -> bool:
+def _takes_maze(factory: Callable[..., object]) -> bool:
     return "maze" in inspect.signature(factory).parameters
 
 
@@ -79,24 +108,4 @@ def _factories() -> Mapping[str, TaskFactory]:
                     "name once. Rename one of them."
                 )
             factories[name] = factory
-    return factories
-
-
-def _file_factories(path: Path) -> Mapping[str, TaskFactory]:
-    if not path.is_file():
-        raise TaskError(
-            f"The task file {str(path)!r} does not exist. Expected FILE.py:NAME with a file that "
-            "ends in TASKS = {name: factory}. Check the path."
-        )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    factories = getattr(module, "TASKS", None)
-    if not isinstance(factories, Mapping) or not factories:
-        raise TaskError(
-            f"The task file {str(path)!r} has no TASKS. Expected it to end in "
-            "TASKS = {name: factory}. Add that line."
-        )
     return factories

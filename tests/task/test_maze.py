@@ -125,23 +125,25 @@ CLOSE = "Change the grid."
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ((), "Maze 'm' is empty. Expected rows of # (wall), S (start), G (goal cell) and . "
+        ((), "Maze 'm' is empty. Expected lines of # (wall), S (start), G (goal cell) and . "
              f"(free). {CLOSE}"),
         (("####", "#SG", "####"),
-         f"Maze 'm' has 3 cells in row 2 and 4 in row 1. Expected rows of one length. {CLOSE}"),
+         "Maze 'm' ends at line 2, column 3, and line 1 at column 4. Expected lines of one length. "
+         f"{CLOSE}"),
         (("#####", "#S G#", "#####"),
-         "Maze 'm' has ' ' at row 2, column 3. Expected only # (wall), S (start), G (goal cell) "
+         "Maze 'm' has ' ' at line 2, column 3. Expected only # (wall), S (start), G (goal cell) "
          f"and . (free). {CLOSE}"),
         (("####", "#.G#", "####"),
-         f"Maze 'm' has 0 start cells. Expected exactly one S. {CLOSE}"),
+         f"Maze 'm' has no start cell. Expected exactly one S. {CLOSE}"),
         (("#####", "#SSG#", "#####"),
-         f"Maze 'm' has 2 start cells. Expected exactly one S. {CLOSE}"),
+         "Maze 'm' has 2 start cells (line 2, column 2; line 2, column 3). Expected exactly one S. "
+         f"{CLOSE}"),
         (("####", "#S.#", "####"),
          f"Maze 'm' has no goal cell. Expected at least one G. {CLOSE}"),
         (("####", "#SG.", "####"),
-         f"Maze 'm' is open at row 2, column 4. Expected walls (#) all around. {CLOSE}"),
+         f"Maze 'm' is open at line 2, column 4. Expected walls (#) all around. {CLOSE}"),
         (("#####", "#S#G#", "#####"),
-         "Maze 'm' has a goal cell at row 2, column 4 that no path from the start reaches. "
+         "Maze 'm' has a goal cell at line 2, column 4 that no path from the start reaches. "
          f"Expected a path through neighboring free cells to every G. {CLOSE}"),
     ],
 )  # fmt: skip
@@ -149,6 +151,26 @@ def test_errors(rows, message):
     with pytest.raises(TaskError) as caught:
         Maze(name="m", rows=rows)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "is empty"),
+        ("\n####\n#SG#\n####\n", "ends at line 2, column 4, and line 1 at column 0"),
+        ("####\n#SG#\n##\t#\n", "has '\\t' at line 3, column 3"),
+        ("####\r\n#S.#\r\n####\r\n", "has no goal cell"),
+        ("\ufeff####\n#SG#\n#.##\n", "is open at line 3, column 2"),
+    ],
+)
+def test_the_grid_of_a_file_is_told_by_its_lines(text, found, tmp_path):
+    # seen to fail with empty lines at the beginning skipped (line 2 became line 1) and with the
+    # file read as plain utf-8 (its mark was "line 1, column 1")
+    path = tmp_path / "mine.txt"
+    path.write_bytes(text.encode())
+    with pytest.raises(TaskError) as caught:
+        load_maze(path)
+    assert str(caught.value).startswith(f"{path}: Maze 'mine' {found}. Expected ")
 
 
 def test_files_that_cannot_be_read(tmp_path):
