@@ -2,37 +2,23 @@
 
 import functools
 
-from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
+from robot_gcrl.contract import Contract, Field, GoalField, SuccessGroup
+from robot_gcrl.task.arm import CAMERA, CONTROL_DT, JOINTS, READY, START_JITTER, arm_actions
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import box_goals
 from robot_gcrl.task.regions import distance_regions
-from robot_gcrl.task.scene import Camera, make_scene
+from robot_gcrl.task.scene import make_scene
 from robot_gcrl.task.starts import jittered_starts
 from robot_gcrl.task.task import Budget, Distribution, Hints, Task
 
-CONTROL_DT = 0.05  # [s]
 EPISODE_LENGTH = 100  # control steps
 RADII = {"arm_reach_easy": 0.3, "arm_reach": 0.1, "arm_reach_hard": 0.03}  # [m]
 GOAL_CENTER = (0.0, 0.5, 0.3)  # [m], in front of the arm
 GOAL_HALF_SIZE = 0.2  # [m]
 
-# assets/README.md names the sources of these.
-JOINTS = ("joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7")
-JOINT_LOW = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973)  # [rad]
-JOINT_HIGH = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)  # [rad]
-VELOCITY_LIMIT = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)  # [rad/s]
-ACCELERATION_LIMIT = (15.0, 7.5, 10.0, 12.5, 15.0, 20.0, 20.0)  # [rad/s^2]
-READY = (0.0, -0.7854, 0.0, -2.3562, 0.0, 1.5708, 0.7854)  # [rad]
-START_JITTER = 0.05  # [rad]
-# 1 rad/s at most, under half of the joints' limits
-TARGET_CHANGE = 0.05  # of a joint per control step [rad]
-
-CAMERA = Camera(position=(1.35, 1.45, 0.95), target=(0.0, 0.24, 0.36), fovy=40.0)
-
 
 def make_contract(name: str) -> Contract:
     """Joint angles, the tip and its velocity; joint position deltas."""
-    count = len(JOINTS)
     tip = ("tip_in_world", "m"), ("tip_velocity_in_world", "m/s")
     return Contract(
         name=name,
@@ -58,17 +44,7 @@ def make_contract(name: str) -> Contract:
             for i, (label, center) in enumerate(zip("xyz", GOAL_CENTER, strict=True))
         ),
         success=(SuccessGroup(labels=("x", "y", "z"), radius=RADII[name]),),
-        action=ActionMap(
-            actuators=JOINTS,
-            joints=JOINTS,
-            modes=("joint_position_delta",) * count,
-            scale=(TARGET_CHANGE,) * count,
-            offset=(0.0,) * count,
-            low=JOINT_LOW,
-            high=JOINT_HIGH,
-            velocity_limit=VELOCITY_LIMIT,
-            acceleration_limit=ACCELERATION_LIMIT,
-        ),
+        action=arm_actions(),
     )
 
 
