@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.task.task import SampleGoal
 
+_X_Y = slice(0, 2)
+
 
 def box_goals(low: Sequence[float], high: Sequence[float]) -> SampleGoal:
     """Goals [G] uniform in the box between two corners, SI."""
@@ -52,3 +54,42 @@ def sample_near(key: jax.Array, centers: np.ndarray, jitter: float) -> Float[Arr
     index_key, jitter_key = jax.random.split(key)
     center = jnp.asarray(centers)[jax.random.randint(index_key, (), 0, len(centers))]
     return center + jax.random.uniform(jitter_key, center.shape, minval=-jitter, maxval=jitter)
+
+
+def pair_goals(positions: np.ndarray, pairs: np.ndarray, *, jitter: float = 0.0) -> SampleGoal:
+    """Goals x, y at a cell that goes with the one where the robot is.
+
+    Args:
+      positions: [K, 2], centers of cells [m]; the robot is in the nearest.
+      pairs: bool [K, K], which goals go with each cell, all equally likely. Where a robot is in
+        a cell without any, because it has moved, every cell may be its goal.
+      jitter: goals lie within +-jitter of the center, in x and y [m].
+    """
+    centers = np.array(positions, np.float32)
+    allowed = pairs | ~pairs.any(1, keepdims=True)
+
+    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+        cell_key, jitter_key = jax.random.split(key)
+        here = jnp.linalg.norm(centers - report.qpos[_X_Y], axis=-1).argmin()
+        logits = jnp.where(jnp.asarray(allowed)[here], 0.0, -jnp.inf)
+        center = jnp.asarray(centers)[jax.random.categorical(cell_key, logits)]
+        return center + jax.random.uniform(jitter_key, (2,), minval=-jitter, maxval=jitter)
+
+    return sample
+
+
+def beyond_goals(radius: float, *, address: int, spread: float) -> SampleGoal:
+    """Goals x, y on a circle around the origin, where the way from it through a thing leads.
+
+    Args:
+      radius: of the circle [m].
+      address: of the thing's x in qpos; its y follows.
+      spread: the direction differs by up to +-spread from the thing's [rad].
+    """
+
+    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+        x, y = report.qpos[address], report.qpos[address + 1]
+        angle = jnp.arctan2(y, x) + jax.random.uniform(key, minval=-spread, maxval=spread)
+        return radius * jnp.stack((jnp.cos(angle), jnp.sin(angle)))
+
+    return sample

@@ -85,3 +85,68 @@ def floating_starts(
         return start, jax.random.uniform(velocity_key, speeds, minval=-velocity, maxval=velocity)
 
     return sample
+
+
+def resting_prop_starts(robot: SampleStart, qpos: Sequence[float], *, nv: int) -> SampleStart:
+    """Starts of `robot`, and behind it in qpos a prop that rests at `qpos` and has `nv` speeds."""
+    pose = np.array(qpos, np.float32)
+
+    def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
+        position, velocity = robot(key)
+        return jnp.concatenate((position, pose)), jnp.concatenate((velocity, jnp.zeros(nv)))
+
+    return sample
+
+
+def ball_around_starts(
+    robot: SampleStart, *, radii: tuple[float, float], height: float
+) -> SampleStart:
+    """Starts of `robot` with a ball at rest somewhere around it.
+
+    Args:
+      robot: starts whose qpos begins with a free joint; the ball's free joint follows it.
+      radii: between which the ball is away from the root, in any direction [m].
+      height: of the ball's center [m].
+    """
+
+    def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
+        robot_key, radius_key, angle_key = jax.random.split(key, 3)
+        start = robot(robot_key)
+        radius = jax.random.uniform(radius_key, minval=radii[0], maxval=radii[1])
+        angle = jax.random.uniform(angle_key, maxval=2 * np.pi)
+        offset = radius * jnp.stack((jnp.cos(angle), jnp.sin(angle)))
+        return _with_ball(start, start[0][_X_Y] + offset, height)
+
+    return sample
+
+
+def ball_beside_starts(
+    robot: SampleStart, robots: np.ndarray, balls: np.ndarray, *, jitter: float, height: float
+) -> SampleStart:
+    """Starts of `robot` at one of several places with a ball at rest at a place of its own.
+
+    Args:
+      robot: starts around the origin whose qpos begins with a free joint; the ball's follows.
+      robots: [K, 2], where the robot's starts are moved to, x and y, all equally likely [m].
+      balls: [K, 2], where the ball then lies [m].
+      jitter: the ball lies within +-jitter of its place, in x and y [m].
+      height: of the ball's center [m].
+    """
+    places = np.stack((robots, balls), 1).astype(np.float32)
+
+    def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
+        robot_key, place_key, jitter_key = jax.random.split(key, 3)
+        qpos, qvel = robot(robot_key)
+        place, ball = jnp.asarray(places)[jax.random.randint(place_key, (), 0, len(places))]
+        moved = jax.random.uniform(jitter_key, (2,), minval=-jitter, maxval=jitter)
+        return _with_ball((qpos.at[_X_Y].add(place), qvel), ball + moved, height)
+
+    return sample
+
+
+def _with_ball(
+    start: tuple[jax.Array, jax.Array], position: jax.Array, height: float
+) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
+    upright = jnp.array((height, 1.0, 0.0, 0.0, 0.0))
+    qpos, qvel = start
+    return jnp.concatenate((qpos, position, upright)), jnp.concatenate((qvel, jnp.zeros(6)))
