@@ -10,6 +10,7 @@ from robot_gcrl.bridge.sessions import Sample, Session
 from robot_gcrl.bridge.wire import rows
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.actuate import initial_ctrl
+from robot_gcrl.contract.observe import remembered
 from robot_gcrl.policy.runtime import Runtime
 
 _WARM_UP = (1, 2, 4, 8, 16, 32, 64)
@@ -37,7 +38,7 @@ class Inference:
     def run(self, work: Sequence[tuple[Session, Sample, np.ndarray]]) -> tuple[np.ndarray, int]:
         """Ctrl [B, A] for (session, report, goal [G]) of B robots, and how long it took [ns].
 
-        Previous action and ctrl are those of the session's last command; where the report says what
+        Previous actions and ctrl are those of the session's last command; where the report says what
         was really written, that counts, and where an episode starts, the measured position does.
         """
         began = time.monotonic_ns()
@@ -57,7 +58,7 @@ class Inference:
         output = self._runtime(inputs, goals, actions, previous)
         ctrl = self._scaled(output.ctrl, previous)
         for i, (session, _, _) in enumerate(work):
-            session.previous_action = output.action[i]
+            session.previous_action = remembered(self._contract, output.action[i], actions[i])
             session.previous_ctrl = ctrl[i]
         return ctrl, time.monotonic_ns() - began
 

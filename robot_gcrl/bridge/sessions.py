@@ -64,7 +64,7 @@ class Session:
       heard_ns: when it was last heard [ns].
       pending: the newest report that no command has answered, with its inputs and when it came.
       report: the newest report with its inputs, answered or not.
-      previous_action: float32 [A].
+      previous_action: float32 [P], the newest first.
       previous_ctrl: float32 [A], or None at the start of an episode.
       served_ns: when it was last sent a command.
       round_trips_ns: the newest, on the way alone.
@@ -172,7 +172,7 @@ class Sessions:
             robot=hello.robot,
             pose_size=hello.pose_size,
             heard_ns=now,
-            previous_action=np.zeros(self._contract.action_size, np.float32),
+            previous_action=np.zeros(self._contract.previous_action_size, np.float32),
         )
         if hello.role == "robot":
             before = self._robots.get(hello.robot)

@@ -5,7 +5,8 @@ with, how an action in [-1, 1] becomes a ctrl in SI units, and at what rate. Rob
 when the sha256 of `Contract.canonical_json` is equal; hints, terminal states and anything else that
 only training needs are outside it.
 
-Letters: O observation components, I inputs (distinct measured numbers), G goal, A action.
+Letters: O observation components, I inputs (distinct measured numbers), G goal, A action, P numbers
+of the previous actions that a policy remembers.
 """
 
 import dataclasses
@@ -159,6 +160,17 @@ class Contract:
     def action_size(self) -> int:
         """A."""
         return len(self.action.actuators)
+
+    @functools.cached_property
+    def history(self) -> int:
+        """How many previous actions a policy remembers, at least 1: the observed ones."""
+        ages = [c for f, c in self.components if f.source == "previous_action"]
+        return 1 + max(ages, default=0)
+
+    @property
+    def previous_action_size(self) -> int:
+        """P: history times A."""
+        return self.history * self.action_size
 
     @functools.cached_property
     def canonical_json(self) -> str:

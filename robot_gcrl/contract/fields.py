@@ -31,7 +31,8 @@ class Field:
     Attributes:
       source: where the raw value is read.
       name: the joint (qpos, qvel), sensor or actuator (previous_action) in the MJCF.
-      components: which numbers of it, counted within that joint or sensor.
+      components: which numbers of it, counted within that joint or sensor; of a previous action
+        its ages in control steps: 0 is the newest.
       transform: applied to the raw value first; cos and sin take radians.
       scale: multiplies the transformed value.
       unit: of the raw value: "m", "rad", "m/s", "rad/s", "1".

@@ -85,7 +85,7 @@ def read_inputs(layout: Layout, report: Report, xp: ModuleType = np) -> Array:
 def observe(
     contract: Contract, inputs: Array, previous_action: Array, xp: ModuleType = np
 ) -> Array:
-    """The observation [.., O] for inputs [.., I] and the previous action [.., A]."""
+    """The observation [.., O] for inputs [.., I] and previous actions [.., P], the newest first."""
     plan = _plan(contract)
     raw = xp.concatenate((inputs, previous_action), axis=-1)[..., plan.index]
     if plan.has_cos:
@@ -93,6 +93,23 @@ def observe(
     if plan.has_sin:
         raw = xp.where(plan.is_sin, xp.sin(raw), raw)
     return raw * plan.scale
+
+
+def remembered(
+    contract: Contract, action: Array, previous_action: Array, xp: ModuleType = np
+) -> Array:
+    """The previous actions [.., P] of the next control step.
+
+    Args:
+      contract: of the policy.
+      action: [.., A], in [-1, 1], of this control step.
+      previous_action: [.., P], those that it was computed with.
+      xp: the array namespace.
+    """
+    if contract.history == 1:
+        return action
+    older = previous_action[..., : contract.previous_action_size - contract.action_size]
+    return xp.concatenate((action, older), axis=-1)
 
 
 def achieved_goal(contract: Contract, inputs: Array) -> Array:
@@ -160,7 +177,8 @@ def _plan(contract: Contract) -> _Plan:
                     f"Field of source previous_action names actuator {field.name!r}. Expected one "
                     f"of {', '.join(contract.action.actuators)}."
                 )
-            index.append(len(position) + contract.action.actuators.index(field.name))
+            age = component * contract.action_size
+            index.append(len(position) + age + contract.action.actuators.index(field.name))
         else:
             index.append(position[field.source, field.name, component])
     transforms = [field.transform for field, _ in contract.components]

@@ -21,6 +21,7 @@ from robot_gcrl.contract.observe import (
     make_layout,
     observe,
     read_inputs,
+    remembered,
 )
 from robot_gcrl.env.practice import Practice, Sampler
 from robot_gcrl.env.state import EnvState, EnvTicket
@@ -70,7 +71,7 @@ class GoalEnv:
         return EnvState(
             physics=physics,
             goal=goal,
-            previous_action=jnp.zeros((n, task.contract.action_size), jnp.float32),
+            previous_action=jnp.zeros((n, task.contract.previous_action_size), jnp.float32),
             previous_ctrl=self._initial_ctrl(physics),
             step=jnp.zeros(n, jnp.int32),
             length=length,
@@ -157,7 +158,11 @@ class GoalEnv:
         ended = terminated | physics.diverged | (step >= length)
         state = before._replace(
             physics=physics,
-            previous_action=jnp.where(reset[:, None], 0.0, action),
+            previous_action=jnp.where(
+                reset[:, None],
+                0.0,
+                remembered(self._contract, action, before.previous_action, jnp),
+            ),
             previous_ctrl=jnp.where(reset[:, None], self._initial_ctrl(physics), ctrl),
             step=step,
             length=length,

@@ -13,7 +13,7 @@ class EnvState(NamedTuple):
     Attributes:
       physics: the engine's state.
       goal: [N, G], SI, the goal to be pursued from here.
-      previous_action: [N, A], clipped to [-1, 1]; 0 at a start.
+      previous_action: [N, P], clipped to [-1, 1], the newest first; 0 before the start.
       previous_ctrl: [N, A] in contract order, SI; the measured position at a start.
       step: [N], control steps since the episode began.
       length: [N], control steps after which the episode is truncated.
@@ -26,7 +26,7 @@ class EnvState(NamedTuple):
 
     physics: State
     goal: Float[Array, "N G"]
-    previous_action: Float[Array, "N A"]
+    previous_action: Float[Array, "N P"]
     previous_ctrl: Float[Array, "N A"]
     step: Int[Array, " N"]
     length: Int[Array, " N"]

@@ -14,6 +14,7 @@ from robot_gcrl.contract.observe import (
     is_healthy,
     is_success,
     read_inputs,
+    remembered,
 )
 from robot_gcrl.gate.episodes import Episodes
 from robot_gcrl.physics.engine import Engine, Starts, State, report
@@ -56,14 +57,15 @@ def _run(
     measured = _report(state)
     inputs = read_inputs(layout, measured)
     ctrl = initial_ctrl(contract, inputs)
-    output = PolicyOutput(np.zeros_like(ctrl), ctrl)
+    previous = np.zeros((len(ctrl), contract.previous_action_size), np.float32)
     over, final = np.zeros(len(goal), bool), np.zeros(len(goal), bool)
     steps_at_goal, distance, first = np.zeros(len(goal), int), np.zeros(len(goal)), None
     for _ in range(length):
-        output = _act(runtime, inputs, goal, output)
-        first = output.ctrl if first is None else first
-        ordered = np.empty_like(output.ctrl)
-        ordered[:, layout.actuators] = output.ctrl
+        action, ctrl = _act(runtime, inputs, goal, previous, ctrl)
+        previous = remembered(contract, action, previous)
+        first = ctrl if first is None else first
+        ordered = np.empty_like(ctrl)
+        ordered[:, layout.actuators] = ctrl
         state = step(state, jnp.asarray(ordered))
         measured, diverged = _report(state), np.asarray(state.diverged)
         inputs = read_inputs(layout, measured)
@@ -77,13 +79,8 @@ def _run(
     return Episodes(steps_at_goal > 0, final, steps_at_goal / length, distance, first)
 
 
-def _act(
-    runtime: Runtime, inputs: np.ndarray, goal: np.ndarray, previous: PolicyOutput
-) -> PolicyOutput:
-    outputs = [
-        runtime(inputs[i : i + 1], goal[i : i + 1], *(column[i : i + 1] for column in previous))
-        for i in range(len(inputs))
-    ]
+def _act(runtime: Runtime, *given: np.ndarray) -> PolicyOutput:
+    outputs = [runtime(*(column[i : i + 1] for column in given)) for i in range(len(given[0]))]
     return PolicyOutput(*map(np.concatenate, zip(*outputs, strict=True)))
 
 

@@ -71,6 +71,7 @@ def _values(file: PolicyFile, name: str, weights_bytes: int) -> dict[str, str]:
         "num_inputs": str(len(contract.inputs)),
         "num_goal": str(contract.goal_size),
         "num_actions": str(contract.action_size),
+        "num_previous": str(contract.previous_action_size),
         "num_observation": str(contract.observation_size),
         "num_blocks": str(network.num_blocks),
         "num_golden": str(NUM_GOLDEN),

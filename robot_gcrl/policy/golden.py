@@ -120,12 +120,12 @@ def _candidates(
     near = achieved_goal(contract, inputs) + _NEAR * (high - low) * rng.normal(size=goal.shape)
     is_near = (row // len(_NOISE) % 2 == 1)[:, None]
     ctrl_low, ctrl_high = contract.action.ctrl_range
-    shape = (len(inputs), contract.action_size)
+    rows, size = len(inputs), contract.action_size
     arrays = (
         inputs,
         np.where(is_near, np.clip(near, low, high), goal),
-        rng.uniform(-1.0, 1.0, shape),
-        rng.uniform(ctrl_low, ctrl_high, shape),
+        rng.uniform(-1.0, 1.0, (rows, contract.previous_action_size)),
+        rng.uniform(ctrl_low, ctrl_high, (rows, size)),
     )
     first, second, third, fourth = (array.astype(np.float32) for array in arrays)
     return first, second, third, fourth

@@ -1,6 +1,6 @@
 """The policy as one ONNX graph, from what a robot measures to what its motors are given.
 
-inputs [B, I], goal [B, G], previous_action [B, A], previous_ctrl [B, A] -> action, ctrl [B, A],
+inputs [B, I], goal [B, G], previous_action [B, P], previous_ctrl [B, A] -> action, ctrl [B, A],
 SI, float32, any B. Contract, normaliser and network are inside, so that a runtime in another
 language needs nothing of ours. Opset 17 is the first with LayerNormalization.
 """
@@ -65,7 +65,7 @@ class _Builder:
         given = {
             "inputs": len(contract.inputs),
             "goal": contract.goal_size,
-            "previous_action": actions,
+            "previous_action": contract.previous_action_size,
             "previous_ctrl": actions,
         }
         x = self._add("Concat", self._observation(), self._goal(), axis=-1)

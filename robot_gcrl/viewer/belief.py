@@ -42,7 +42,7 @@ class Belief:
 
         Args:
           inputs: [I], SI.
-          previous_action: [A].
+          previous_action: [P].
           goal: [G], of which what is no place is kept.
         """
         is_idle = self._worker is None or not self._worker.is_alive()

@@ -74,7 +74,7 @@ def energy_map(
       critic: of the same policy.
       grid: of `make_goal_grid`.
       inputs: [I], what the robot measures, SI.
-      previous_action: [A]; 0 before the first.
+      previous_action: [P]; 0 before the first.
       goal: [G], of which the fields other than x and y are kept, SI.
       maze: the map, or None where there are no walls.
 
@@ -87,7 +87,7 @@ def energy_map(
         places = np.concatenate((places, maze.free_centers))
     goals = np.tile(np.asarray(goal, np.float32), (len(places), 1))
     goals[:, grid.components] = places
-    action, energy = _believe(runtime, critic, inputs, previous_action, goals)
+    action, energy = _believe(contract, runtime, critic, inputs, previous_action, goals)
     position = achieved_goal(contract, np.asarray(inputs))[list(grid.components)]
     straight = np.linalg.norm(places - position, axis=-1)
     path = None if maze is None else maze.path_lengths(position, places)
@@ -108,6 +108,7 @@ def energy_map(
 
 
 def _believe(
+    contract: Contract,
     runtime: Runtime,
     critic: Critic,
     inputs: np.ndarray,
@@ -118,7 +119,8 @@ def _believe(
     rows = len(goals)
     inputs, previous = np.tile(inputs, (rows, 1)), np.tile(previous_action, (rows, 1))
     # The action does not depend on the previous ctrl, which only the ctrl is made of
-    action = runtime(inputs, goals, previous, np.zeros_like(previous)).action
+    ctrl = np.zeros((rows, contract.action_size), np.float32)
+    action = runtime(inputs, goals, previous, ctrl).action
     return action, critic.energy(inputs, previous, action, goals)
 
 
@@ -142,7 +144,7 @@ def start_energy(file: PolicyFile) -> EnergyMap:
         critic,
         grid,
         inputs=start_inputs(load_scene(file), file.layout, first)[0],
-        previous_action=np.zeros(contract.action_size, np.float32),
+        previous_action=np.zeros(contract.previous_action_size, np.float32),
         goal=first.goal[0],
         maze=file.maze,
     )

@@ -19,7 +19,7 @@ from robot_gcrl.viewer.belief import Belief, make_belief
 from robot_gcrl.viewer.goals import Marker, make_markers
 
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], PolicyOutput]
-"""(inputs [1, I], goal [1, G], previous action [1, A], previous ctrl [1, A]) -> action, ctrl."""
+"""(inputs [1, I], goal [1, G], previous actions [1, P], previous ctrl [1, A]) -> action, ctrl."""
 
 # Of the ball in the middle of a marker, in success radii, and at least [m]
 _BALL = 0.2

@@ -20,6 +20,7 @@ from robot_gcrl.contract.observe import (
     is_healthy,
     is_success,
     read_inputs,
+    remembered,
 )
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, make_markers
@@ -112,7 +113,7 @@ class World:
         self._measure()
         inputs = read_inputs(show.layout, self._report())[None]
         self.ctrl = initial_ctrl(show.contract, inputs)[0]
-        self._action = np.zeros(show.contract.action_size, np.float32)
+        self._previous = np.zeros(show.contract.previous_action_size, np.float32)
         self._substep = self._steps = self._at_goal = self._asked_steps = 0
         self._trace.clear()
         self.tour.restart()
@@ -179,7 +180,7 @@ class World:
         if belief is None:
             return None
         inputs = read_inputs(self.show.layout, self._report())
-        return belief.ask(inputs, self._action, self.desk.wanted)
+        return belief.ask(inputs, self._previous, self.desk.wanted)
 
     def close(self) -> None:
         """Ends what is under way."""
@@ -213,9 +214,10 @@ class World:
             return
         self._times.append(time.monotonic())
         inputs = read_inputs(show.layout, self._report())
-        output = self._policy(inputs[None], goal[None], self._action[None], self.ctrl[None])
+        output = self._policy(inputs[None], goal[None], self._previous[None], self.ctrl[None])
         if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
-            self._action, self.ctrl = output.action[0], output.ctrl[0]
+            self._previous = remembered(show.contract, output.action[0], self._previous)
+            self.ctrl = output.ctrl[0]
         self.data.ctrl[show.layout.actuators] = self.ctrl
         self.actions += 1
 

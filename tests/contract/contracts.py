@@ -97,6 +97,16 @@ CONTRACT = Contract(
 )
 
 
+# The last three actions, of one actuator out of order
+REMEMBERING = replace(
+    CONTRACT,
+    observation=(
+        *CONTRACT.observation,
+        Field(source="previous_action", name="pull", components=(2, 1), unit="1", scale=0.5),
+    ),
+)
+
+
 def make_action_map(**changes) -> ActionMap:
     return replace(ACTION_MAP, **changes)
 

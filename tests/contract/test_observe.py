@@ -16,13 +16,13 @@ from robot_gcrl.contract.observe import (
     read_inputs,
 )
 from robot_gcrl.errors import ContractError
-from tests.contract.contracts import make_action_map, make_contract, make_model
+from tests.contract.contracts import REMEMBERING, make_action_map, make_contract, make_model
 
 CONTRACT, MODEL = make_contract(), make_model()
 LAYOUT = make_layout(CONTRACT, MODEL)
 
 
-def random_report(count=7, seed=0):
+def random_report(actions=3, count=7, seed=0):
     rng = np.random.default_rng(seed)
     data = mujoco.MjData(MODEL)
     rows = []
@@ -32,19 +32,19 @@ def random_report(count=7, seed=0):
         mujoco.mj_forward(MODEL, data)
         rows.append((data.qpos.copy(), data.qvel.copy(), data.sensordata.copy()))
     report = Report(*(np.stack(column).astype(np.float32) for column in zip(*rows, strict=True)))
-    return report, rng.uniform(-1, 1, (count, 3)).astype(np.float32)
+    return report, rng.uniform(-1, 1, (count, actions)).astype(np.float32)
 
 
-def naive_observation(report, action, i):
+def naive_observation(contract, report, action, i):
     """Component by component, through MuJoCo's own named access."""
     data = mujoco.MjData(MODEL)
     data.qpos[:], data.qvel[:], data.sensordata[:] = (x[i] for x in report)
-    actuators = CONTRACT.action.actuators
+    actuators = contract.action.actuators
     values = []
-    for field in CONTRACT.observation:
+    for field in contract.observation:
         for component in field.components:
             if field.source == "previous_action":
-                raw = action[i, actuators.index(field.name)]
+                raw = action[i, 3 * component + actuators.index(field.name)]
             elif field.source == "sensor":
                 raw = data.sensor(field.name).data[component]
             else:
@@ -54,11 +54,12 @@ def naive_observation(report, action, i):
     return np.array(values)
 
 
-def test_observation_equals_a_naive_second_version():
-    # seen to fail with the scale left out, and with sin and cos exchanged
-    report, action = random_report()
-    observation = observe(CONTRACT, read_inputs(LAYOUT, report), action)
-    expected = np.stack([naive_observation(report, action, i) for i in range(7)])
+@pytest.mark.parametrize("contract", [CONTRACT, REMEMBERING])
+def test_observation_equals_a_naive_second_version(contract):
+    # seen to fail with the scale left out, with sin and cos exchanged, and with every age 0
+    report, action = random_report(contract.previous_action_size)
+    observation = observe(contract, read_inputs(LAYOUT, report), action)
+    expected = np.stack([naive_observation(contract, report, action, i) for i in range(7)])
     assert observation.dtype == np.float32
     np.testing.assert_allclose(observation, expected, rtol=1e-6, atol=1e-6)
 
@@ -84,7 +85,7 @@ def test_goals_distances_and_success_equal_a_naive_second_version():
 
 def test_health_is_checked_in_every_field():
     # seen to fail with `healthy &` left out: only the last field counted
-    report, _ = random_report(4)
+    report, _ = random_report(count=4)
     for row, (height, hinge) in enumerate([(1.0, 0.0), (3.0, 0.0), (1.0, 2.0), (0.1, 2.0)]):
         report.qpos[row, 2], report.qpos[row, 7] = height, hinge
     assert is_healthy(CONTRACT, LAYOUT, report).tolist() == [True, False, False, False]
@@ -121,7 +122,7 @@ def test_numpy_and_jax_run_the_same_lines():
 
 
 def test_leading_axes_are_free():
-    report, action = random_report(6)
+    report, action = random_report(count=6)
     flat = observe(CONTRACT, read_inputs(LAYOUT, report), action)
     boxed = Report(*(x.reshape(2, 3, -1) for x in report))
     np.testing.assert_array_equal(

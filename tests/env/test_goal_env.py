@@ -67,7 +67,8 @@ class NaiveArm:
     def restart(self, qpos, goal):
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos, self.goal = qpos, goal
-        self.previous, self.step, self.count = np.zeros(2), 0, 0
+        self.previous, self.older = np.zeros(2), np.zeros(2)
+        self.step, self.count = 0, 0
         mujoco.mj_forward(self.model, self.data)
 
     def advance(self, action):
@@ -77,7 +78,8 @@ class NaiveArm:
         for _ in range(self.substeps):
             mujoco.mj_step(self.model, self.data)
         mujoco.mj_step1(self.model, self.data)
-        self.previous, self.step = action, self.step + 1
+        self.older, self.previous = self.previous, action
+        self.step += 1
         self.count += bool(self.distance() <= 0.08)
 
     def tip(self):
@@ -92,7 +94,7 @@ class NaiveArm:
             np.cos([shoulder.qpos[0], elbow.qpos[0]]),
             0.1 * np.array([shoulder.qvel[0], elbow.qvel[0]]),
             2.0 * self.tip(),
-            [self.previous[1]],
+            [self.previous[1], self.older[1]],
         ])  # fmt: skip
 
 

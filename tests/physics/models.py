@@ -88,7 +88,7 @@ def arm_task(*, episode_length: int = 10) -> Task:
             *(Field(source="qpos", name=j, transform="cos", unit="rad") for j in joints),
             *(Field(source="qvel", name=j, scale=0.1, unit="rad/s") for j in joints),
             Field(source="sensor", name="tip_position", components=(0, 1), scale=2.0, unit="m"),
-            Field(source="previous_action", name="elbow_motor", unit="1"),
+            Field(source="previous_action", name="elbow_motor", components=(0, 1), unit="1"),
         ),
         goal=tuple(
             GoalField(

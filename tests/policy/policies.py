@@ -118,7 +118,7 @@ def random_steps(contract: Contract, count: int = 256, seed: int = 0) -> tuple[n
     arrays = (
         rng.normal(0.0, 0.7, (count, len(contract.inputs))),
         rng.uniform(*contract.goal_bounds, (count, contract.goal_size)),
-        rng.uniform(-1.0, 1.0, (count, size)),
+        rng.uniform(-1.0, 1.0, (count, contract.previous_action_size)),
         rng.uniform(low, high, (count, size)),
     )
     return tuple(array.astype(np.float32) for array in arrays)

@@ -12,8 +12,8 @@ from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.policy.c_source import export_c, identifier
 from robot_gcrl.policy.compare import golden_difference
 from robot_gcrl.policy.runtime.file import PolicyFile
-from tests.contract.contracts import make_contract
-from tests.policy.policies import random_steps
+from tests.contract.contracts import REMEMBERING, make_contract
+from tests.policy.policies import make_file, random_steps
 from tests.policy.programs import FLAGS, Program, compile_c
 
 
@@ -106,6 +106,31 @@ def test_a_caller_with_the_same_arrays_in_and_out(file: PolicyFile, tmp_path: Pa
     for row, (before, after) in zip(inputs, found, strict=True):
         action, ctrl = program(row[None], np.zeros((1, 3), np.float32), action, before[None])
         np.testing.assert_array_equal(ctrl[0], after)
+
+
+REMEMBERER = """
+#include "box.h"
+#include <stdio.h>
+int main(void) {
+    float past[BOX_PREVIOUS_ACTIONS] = {0}, action[BOX_ACTIONS];
+    for (int step = 0; step < 4; ++step) {
+        for (int a = 0; a < BOX_ACTIONS; ++a) action[a] = 10 * step + a;
+        box_remember(action, past);
+    }
+    fwrite(past, sizeof past, 1, stdout);
+    return 0;
+}
+"""
+
+
+def test_the_newest_actions_are_remembered(tmp_path: Path) -> None:
+    # seen to fail with memcpy's arguments exchanged and with the oldest kept
+    export_c(make_file(tmp_path / "box.policy", REMEMBERING), tmp_path)
+    (tmp_path / "caller.c").write_text(REMEMBERER)
+    command = ["gcc", *FLAGS, "-o", "caller", "caller.c", "box.c", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "caller"], capture_output=True, check=True)
+    assert np.frombuffer(done.stdout, "<f4").tolist() == [30, 31, 32, 20, 21, 22, 10, 11, 12]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A policy in a loop: what it remembers, and in which order it commands."""
 
 import dataclasses
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -10,7 +11,8 @@ from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.contract.observe import Report, make_layout, read_inputs
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.policy.runtime import Policy, PolicyFile, load_policy
-from tests.contract.contracts import make_contract, make_model
+from tests.contract.contracts import REMEMBERING, make_contract, make_model
+from tests.policy.policies import make_file
 
 CONTRACT, MODEL = make_contract(), make_model()
 GOAL = np.array([1.0, 0.5, -0.5], np.float32)
@@ -40,6 +42,21 @@ def test_it_remembers_what_it_did(file: PolicyFile) -> None:
         acted = policy.act(report, GOAL)
         np.testing.assert_array_equal(acted.action, action)
         np.testing.assert_array_equal(acted.ctrl, ctrl)
+
+
+def test_it_remembers_as_many_actions_as_are_observed(tmp_path: Path) -> None:
+    # seen to fail with the oldest action in front
+    policy = load_policy(make_file(tmp_path / "box.policy", REMEMBERING).path, "numpy")
+    layout = make_layout(REMEMBERING, MODEL)
+    history, ctrl = np.zeros((3, 4, 3), np.float32), None
+    for step in range(4):
+        report = reports(4, seed=step)
+        inputs = read_inputs(layout, report)
+        before = initial_ctrl(REMEMBERING, inputs) if ctrl is None else ctrl
+        goal = np.broadcast_to(GOAL, (4, 3))
+        action, ctrl = policy.step(inputs, goal, np.hstack(history), before)
+        np.testing.assert_array_equal(policy.act(report, GOAL).action, action)
+        history = np.stack((action, *history[:2]))
 
 
 def test_one_robot_is_a_batch_of_one(file: PolicyFile) -> None:

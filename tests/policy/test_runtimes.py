@@ -15,7 +15,7 @@ from robot_gcrl.policy.compare import difference, golden_difference
 from robot_gcrl.policy.export import export_policy
 from robot_gcrl.policy.runtime import PolicyFile, Runtime, make_runtime, read_policy
 from robot_gcrl.policy.runtime.file import Golden
-from tests.contract.contracts import make_action_map, make_contract
+from tests.contract.contracts import REMEMBERING, make_action_map, make_contract
 from tests.policy.policies import TRAINING, make_perturbed, make_task, naive_mean, random_steps
 from tests.policy.programs import Program
 
@@ -32,6 +32,7 @@ PLAIN = make_contract(
 CASES = {
     "shallow": ({"actor_depth": 4, "width": 37, "normalize_observations": True}, None),
     "plain": ({"actor_depth": 4, "width": 64, "final_norm": True}, PLAIN),
+    "remembering": ({"actor_depth": 4, "width": 32}, REMEMBERING),
     "middle": ({"actor_depth": 64, "width": 64}, None),
     "deep": (
         {"actor_depth": 256, "width": 32, "final_norm": True, "normalize_observations": True},

@@ -6,7 +6,7 @@
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
 goal is reached from there; only differences and the order of energies mean something. Letters: B
-rows, I inputs, A action, G goal, E embedding.
+rows, I inputs, A action, P previous actions, G goal, E embedding.
 """
 
 import dataclasses
@@ -120,7 +120,7 @@ class Critic:
 
         Args:
           inputs: [B, I], what the contract's `inputs` name, SI.
-          previous_action: [B, A], of the step before; 0 before the first.
+          previous_action: [B, P], the newest first; 0 before the first.
           action: [B, A], in [-1, 1], that is judged.
           goals: [B, G], SI.
 
@@ -138,11 +138,10 @@ class Critic:
 
     def _rows(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         contract = self._contract
-        actions = contract.action_size
         sizes = {
             "inputs": len(contract.inputs),
-            "previous_action": actions,
-            "action": actions,
+            "previous_action": contract.previous_action_size,
+            "action": contract.action_size,
             "goals": contract.goal_size,
         }
         first, second, third, fourth = (np.ascontiguousarray(v, np.float32) for v in given)

@@ -57,7 +57,7 @@ class Golden(NamedTuple):
     Attributes:
       inputs: [32, I], SI.
       goal: [32, G], SI.
-      previous_action: [32, A].
+      previous_action: [32, P].
       previous_ctrl: [32, A], SI.
       action: [32, A].
       ctrl: [32, A], SI.
@@ -195,7 +195,8 @@ def read_policy(path: str | Path) -> PolicyFile:
 def golden_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
     """The shapes of `Golden`."""
     inputs, actions = len(contract.inputs), contract.action_size
-    sizes = (inputs, contract.goal_size, actions, actions, actions, actions)
+    previous = contract.previous_action_size
+    sizes = (inputs, contract.goal_size, previous, actions, actions, actions)
     return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=True)}
 
 

@@ -9,11 +9,13 @@ from robot_gcrl.policy.runtime.network import Network
 
 
 def observed_columns(contract: Contract) -> np.ndarray:
-    """Int [O]: of (inputs, previous action), the column that each observation component reads."""
+    """Int [O]: of (inputs, previous actions), the column that each observation component reads."""
     position = {entry: i for i, entry in enumerate(contract.inputs)}
     return np.array(
         [
-            len(position) + contract.action.actuators.index(field.name)
+            len(position)
+            + component * contract.action_size
+            + contract.action.actuators.index(field.name)
             if field.source == "previous_action"
             else position[field.source, field.name, component]
             for field, component in contract.components

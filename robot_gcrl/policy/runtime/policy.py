@@ -6,7 +6,7 @@ import numpy as np
 
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.actuate import initial_ctrl
-from robot_gcrl.contract.observe import Report, read_inputs
+from robot_gcrl.contract.observe import Report, read_inputs, remembered
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.policy.runtime.file import PolicyFile, read_policy
 from robot_gcrl.policy.runtime.make import RuntimeName, make_runtime
@@ -14,7 +14,7 @@ from robot_gcrl.policy.runtime.step import PolicyOutput
 
 
 class Policy:
-    """The policy of a file, with the previous action and ctrl of the robots that it runs.
+    """The policy of a file, with the previous actions and ctrl of the robots that it runs.
 
     Attributes:
       file: that it was loaded from.
@@ -25,7 +25,8 @@ class Policy:
         """A policy that remembers nothing yet; see `load_policy`."""
         self.file = file
         self.runtime = make_runtime(file, runtime)
-        self._previous: PolicyOutput | None = None
+        # Previous actions [B, P] and ctrl [B, A]
+        self._previous: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def contract(self) -> Contract:
@@ -51,17 +52,18 @@ class Policy:
         goals = np.atleast_2d(goal)
         if len(goals) == 1:
             goals = goals.repeat(len(rows), axis=0)
-        previous = self._previous or self._initial(rows)
-        if len(previous.ctrl) != len(rows):
+        actions, ctrl = self._previous or self._initial(rows)
+        if len(ctrl) != len(rows):
             raise PolicyError(
                 f"The policy of {self.contract.name!r} was given {len(rows)} robots. Expected "
-                f"{len(previous.ctrl)}, as before: it remembers what each of them did. Call reset()"
+                f"{len(ctrl)}, as before: it remembers what each of them did. Call reset()"
                 " before another number of robots."
             )
-        self._previous = self.step(rows, goals, *previous)
+        output = self.step(rows, goals, actions, ctrl)
+        self._previous = remembered(self.contract, output.action, actions), output.ctrl
         if inputs.ndim == 1:
-            return PolicyOutput(*(value[0] for value in self._previous))
-        return self._previous
+            return PolicyOutput(*(value[0] for value in output))
+        return output
 
     def reset(self) -> None:
         """Forgets the robots: the next report is the first of an episode."""
@@ -100,9 +102,9 @@ class Policy:
             )
         return read_inputs(self.file.layout, arrays)
 
-    def _initial(self, inputs: np.ndarray) -> PolicyOutput:
-        ctrl = initial_ctrl(self.contract, inputs)
-        return PolicyOutput(np.zeros_like(ctrl), ctrl)
+    def _initial(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        size = self.contract.previous_action_size
+        return np.zeros((len(inputs), size), np.float32), initial_ctrl(self.contract, inputs)
 
 
 def load_policy(path: str | Path, runtime: RuntimeName = "auto") -> Policy:

@@ -12,7 +12,7 @@ from robot_gcrl.policy.runtime.plan import input_moments, observed_columns
 
 
 class Senses(NamedTuple):
-    """From (inputs, previous action, goal) to observation and goal: O + G columns.
+    """From (inputs, previous actions, goal) to observation and goal: O + G columns.
 
     Attributes:
       column: that each is made of.
@@ -42,7 +42,7 @@ def make_senses(contract: Contract, network: Network, weights: Mapping[str, np.n
     forms = [field.transform for field, _ in contract.components]
     forms += ["identity"] * contract.goal_size
     is_cos, is_sin = (np.array([f == form for f in forms]) for form in ("cos", "sin"))
-    goals = len(contract.inputs) + contract.action_size + np.arange(contract.goal_size)
+    goals = len(contract.inputs) + contract.previous_action_size + np.arange(contract.goal_size)
     scale = [field.scale for field, _ in contract.components]
     mean, std = input_moments(network, weights)
     normalizer = network.normalizer
@@ -62,7 +62,7 @@ def make_senses(contract: Contract, network: Network, weights: Mapping[str, np.n
 def sense(
     senses: Senses, inputs: np.ndarray, previous_action: np.ndarray, goal: np.ndarray
 ) -> np.ndarray:
-    """Observation and goal [B, O + G] for rows of inputs [B, I], actions [B, A], goals [B, G]."""
+    """Observation and goal [B, O + G] for inputs [B, I], previous actions [B, P], goals [B, G]."""
     x = np.concatenate((inputs, previous_action, goal), axis=-1).take(senses.column, axis=1)
     if senses.has_cos:
         np.cos(x, out=x, where=senses.is_cos)

@@ -1,7 +1,7 @@
 """One control step of a policy: what goes in, what comes out, and what every runtime promises.
 
-What a policy remembers, its previous action and ctrl, goes in and comes out; a runtime keeps
-nothing. Letters: B robots, I inputs, G goal, A action.
+What a policy remembers, its previous actions and ctrl, goes in and comes out; a runtime keeps
+nothing. Letters: B robots, I inputs, G goal, A action, P previous actions.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -16,7 +16,8 @@ class PolicyOutput(NamedTuple):
     """What the policy commands, float32.
 
     Attributes:
-      action: [B, A], in [-1, 1]; the next step's previous action.
+      action: [B, A], in [-1, 1]; `robot_gcrl.contract.observe.remembered` makes the next step's
+        previous actions of it.
       ctrl: [B, A], in physical units and contract order; the next step's previous ctrl.
     """
 
@@ -42,7 +43,7 @@ class Runtime(Protocol):
         Args:
           inputs: [B, I], what the contract's `inputs` name, SI.
           goal: [B, G], SI.
-          previous_action: [B, A]; 0 before the first.
+          previous_action: [B, P], the newest first; 0 before the first.
           previous_ctrl: [B, A]; before the first, `robot_gcrl.contract.actuate.initial_ctrl`.
 
         Raises:
@@ -70,7 +71,7 @@ def check_step(
     sizes = {
         "inputs": len(contract.inputs),
         "goal": contract.goal_size,
-        "previous_action": contract.action_size,
+        "previous_action": contract.previous_action_size,
         "previous_ctrl": contract.action_size,
     }
     given = (inputs, goal, previous_action, previous_ctrl)
@@ -92,5 +93,9 @@ def warm_up(runtime: Runtime, contract: Contract, batch_size: int) -> None:
     def zeros(size: int) -> np.ndarray:
         return np.zeros((batch_size, size), np.float32)
 
-    actions = zeros(contract.action_size)
-    runtime(zeros(len(contract.inputs)), zeros(contract.goal_size), actions, actions)
+    runtime(
+        zeros(len(contract.inputs)),
+        zeros(contract.goal_size),
+        zeros(contract.previous_action_size),
+        zeros(contract.action_size),
+    )
