@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
@@ -25,6 +25,7 @@ from robot_gcrl.replay.buffer import Replay, add, make_replay
 from robot_gcrl.replay.hindsight import sample
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.divergence import first_divergence
 
 Sums = dict[str, Float[Array, ""]]
 
@@ -56,7 +57,8 @@ class Program:
       agent: the learner.
       init: seed -> TrainState.
       iterate: (TrainState, updates of each control step [T]) -> the next TrainState, and the sums
-        of what was measured (`mean_metrics` divides them). The state given is consumed.
+        of what was measured (`mean_metrics` divides them), with `first_divergence`. The state given
+        is consumed.
     """
 
     env: GoalEnv
@@ -177,7 +179,7 @@ def _iterate(
 
     def control_step(
         carry: tuple[AgentState, Replay, EnvState], step_and_count: tuple[Array, Array]
-    ) -> tuple[tuple[AgentState, Replay, EnvState], Sums]:
+    ) -> tuple[tuple[AgentState, Replay, EnvState], tuple[Sums, Bool[Array, " N"]]]:
         learner, replay, worlds = carry
         step, count = step_and_count
         act_key, env_key, learn_key = jax.random.split(jax.random.fold_in(iteration_key, step), 3)
@@ -191,13 +193,14 @@ def _iterate(
             learner, replay, learn_key, count + ticket.token, agent, task, config
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
-        return (learner, replay, worlds), learning | _episode_sums(env, worlds, task)
+        sums = learning | _episode_sums(env, worlds, task)
+        return (learner, replay, worlds), (sums, worlds.physics.diverged)
 
-    carry, sums = jax.lax.scan(
+    carry, (sums, diverged) = jax.lax.scan(
         control_step, (state.agent, state.replay, state.env), (steps, counts)
     )
     learner, replay, worlds = carry
-    totals = {name: value.sum() for name, value in sums.items()}
+    totals = {name: value.sum() for name, value in sums.items()} | first_divergence(diverged)
     return TrainState(learner, replay, worlds, state.key, state.iteration + 1), totals
 
 

@@ -18,6 +18,7 @@ from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.divergence import DivergenceLog
 from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score, selection_key
 from robot_gcrl.train.interrupt import Interrupt
 from robot_gcrl.train.live import LiveView
@@ -105,6 +106,9 @@ class Run:
         self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
         self.metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
         self._window = _Window(self._iteration)
+        self._divergence = DivergenceLog(
+            task.name, num_envs=config.num_envs, rollout=config.rollout
+        )
 
     @property
     def control_steps(self) -> int:
@@ -147,13 +151,14 @@ class Run:
     def _iterate(self, view: LiveView) -> None:
         counts = update_counts(self._config, self._iteration)
         self._state, sums = self._program.iterate(self._state, counts)
-        self._window.add(jax.device_get(sums))
+        self._window.add(self._divergence.take(jax.device_get(sums), iteration=self._iteration))
         self._iteration += 1
         if self._window.seconds >= _METRICS_INTERVAL:
             self._close_window(view)
 
     def _close_window(self, view: LiveView) -> None:
-        self._log(self._window.close(self._iteration, self._per_iteration), view)
+        means = self._window.close(self._iteration, self._per_iteration)
+        self._log(means | self._divergence.close_line(), view)
 
     def _evaluate(self, view: LiveView) -> None:
         if not self._window.is_empty:
