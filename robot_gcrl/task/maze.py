@@ -31,11 +31,15 @@ class Maze:
         goal cell reachable, walls all around.
       far: (row, column) of the goal cells that count as far; empty: those beyond half of the
         longest path.
+      cell: side of a cell [m].
+      wall_height: [m].
     """
 
     name: str
     rows: tuple[str, ...]
     far: tuple[tuple[int, int], ...] = ()
+    cell: float = CELL
+    wall_height: float = WALL_HEIGHT
 
     def __post_init__(self) -> None:
         self._check_shape()
@@ -89,7 +93,7 @@ class Maze:
 
     def positions(self, cells: tuple[tuple[int, int], ...]) -> np.ndarray:
         """float32 [len(cells), 2]: the cells' centers x, y [m]."""
-        return (np.array(cells, np.float32) - np.array(self.start_cell, np.float32)) * CELL
+        return (np.array(cells, np.float32) - np.array(self.start_cell, np.float32)) * self.cell
 
     @functools.cached_property
     def walls(self) -> tuple[Box, ...]:
@@ -98,17 +102,18 @@ class Maze:
         wall = np.array([list(row) for row in self.rows]) == "#"
         for top, left, bottom, right in _cover(wall):
             low, high = self.positions(((top, left), (bottom, right)))
-            center, half = (low + high) / 2, (high - low + CELL) / 2
-            boxes.append(Box(tuple(center.tolist()), tuple(half.tolist()), WALL_HEIGHT))
+            center, half = (low + high) / 2, (high - low + self.cell) / 2
+            boxes.append(Box(tuple(center.tolist()), tuple(half.tolist()), self.wall_height))
         return tuple(boxes)
 
     def camera(self, fovy: float = 45.0) -> Camera:
         """A view of the whole maze from above, a little tilted, as the grid is written."""
         low, high = self.positions(((0, 0), (len(self.rows) - 1, len(self.rows[0]) - 1)))
         x, y = ((low + high) / 2).tolist()
-        height, width = (high - low + CELL).tolist()
+        height, width = (high - low + self.cell).tolist()
         # 16:9 pictures; the tilt needs some room
-        distance = 0.56 * max(height, width * 9 / 16) / np.tan(np.radians(fovy / 2)) + WALL_HEIGHT
+        distance = 0.56 * max(height, width * 9 / 16) / np.tan(np.radians(fovy / 2))
+        distance += self.wall_height
         return Camera(
             position=(x + 0.3 * distance, y, 0.97 * distance),
             target=(x + 0.3, y, 0.0),
