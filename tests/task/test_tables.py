@@ -31,7 +31,7 @@ def test_the_table_of_mazes():
 def test_the_table_of_tasks():
     # seen to fail with an episode of 150 steps in the row of `point`
     found = rows(r"\| `(\w+)` \| ([\d.]+) s \| (\d+) steps, (\d+) s \| \w+ within ([\d.]+) m")
-    assert set(found) == {"reacher", "arm_reach", "point", "ant"}
+    assert {"reacher", "arm_reach", "point", "ant"} <= set(found)
     for name, row in found.items():
         task = load_task(name)
         (group,) = task.contract.success
