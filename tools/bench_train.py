@@ -57,7 +57,7 @@ def measure(task_name: str, *, repetitions: int = 7, seconds: float = 2.0) -> di
     @jax.jit
     def updates(state: TrainState, count: jax.Array) -> jax.Array:
         learner, sums = learn(
-            state.agent, state.replay, jax.random.key(0), count, program.agent, task, config
+            state.agent, state.replay, jax.random.key(0), count, program.agent, program.env, config
         )
         return sums["learner/critic_loss"] + learner.log_temperature
 

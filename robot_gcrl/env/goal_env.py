@@ -10,6 +10,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from robot_gcrl.contract.actuate import actuate, initial_ctrl
@@ -23,21 +24,33 @@ from robot_gcrl.contract.observe import (
     read_inputs,
     remembered,
 )
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.env.practice import Practice, Sampler
-from robot_gcrl.env.state import EnvState, EnvTicket
+from robot_gcrl.env.realities import Drawn, Realities
+from robot_gcrl.env.state import Begun, EnvState, EnvTicket
 from robot_gcrl.physics.engine import Engine, Starts, State, report
 from robot_gcrl.task.task import Task
 
 Goals = Literal["train", "eval"]
 
 _AS_THE_TASK = Practice()
+# Of the model, under realism: a policy is measured on others than it was trained on
+_VARIANT_SEEDS = {"train": 0, "eval": 1}
+# Folded into the keys of a step, so that without realism they are what they were
+_REALITY_KEY = 0x5EA1
 
 
 class GoalEnv:
     """Episodes of one task on one engine; S is the number of success groups."""
 
     def __init__(
-        self, task: Task, engine: Engine, *, goals: Goals, practice: Practice = _AS_THE_TASK
+        self,
+        task: Task,
+        engine: Engine,
+        *,
+        goals: Goals,
+        practice: Practice = _AS_THE_TASK,
+        randomize: Level = "off",
     ) -> None:
         """Binds a task to an engine that was made for its model.
 
@@ -46,9 +59,11 @@ class GoalEnv:
           engine: steps its N worlds.
           goals: which distribution of starts and goals.
           practice: how episodes depart from it.
+          randomize: level of realism; variants of the model differ between training and evaluation.
 
         Raises:
           ContractError: the contract does not fit the model.
+          TaskError: the task does not have this level.
           ConfigError: a practice that contradicts itself.
         """
         self.task = task
@@ -58,21 +73,36 @@ class GoalEnv:
         self._layout = make_layout(task.contract, task.model)
         self._practice = practice
         self._sampler = Sampler(task, task.train if goals == "train" else task.eval, practice)
+        realism = task.level(randomize)
+        self._realities = (
+            None
+            if realism is None
+            else Realities(task, realism, engine, self._layout, seed=_VARIANT_SEEDS[goals])
+        )
 
     def init(self, key: Array) -> EnvState:
         """N worlds at their starts, with their goals."""
         start_key, goal_key, length_key = jax.random.split(key, 3)
         n, task = self.num_worlds, self.task
-        physics = self._engine.init(*self._sampler.starts(start_key, n), {})
+        qpos, qvel = self._sampler.starts(start_key, n)
+        drawn = self._draw(key)
+        fields = {}
+        if self._realities and drawn:
+            qpos, fields = self._realities.starts(drawn, qpos), self._realities.fields(drawn)
+        physics = self._engine.init(qpos, qvel, fields)
         length = jnp.full(n, task.episode_length, jnp.int32)
         if self._practice.stagger:
             length = jax.random.randint(length_key, (n,), 1, task.episode_length + 1, jnp.int32)
         goal = self._sampler.goals(goal_key, report(physics), self._achieved(physics))
+        ctrl = self._initial_ctrl(physics)
+        reality = ()
+        if self._realities and drawn:
+            reality = self._realities.begin(drawn, physics, ctrl)
         return EnvState(
             physics=physics,
             goal=goal,
             previous_action=jnp.zeros((n, task.contract.previous_action_size), jnp.float32),
-            previous_ctrl=self._initial_ctrl(physics),
+            previous_ctrl=ctrl,
             step=jnp.zeros(n, jnp.int32),
             length=length,
             episode=jnp.zeros(n, jnp.int32),
@@ -80,6 +110,7 @@ class GoalEnv:
             terminated=jnp.zeros(n, bool),
             steps_at_goal=jnp.zeros(n, jnp.int32),
             reached=jnp.zeros(n, bool),
+            reality=reality,
         )
 
     def step(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvState:
@@ -90,28 +121,54 @@ class GoalEnv:
           action: in [-1, 1], clipped; not read where `state.ended`.
           key: of this control step.
         """
-        starts, action, ctrl, after_key = self._prepare(state, action, key)
-        physics = self._engine.step(state.physics, self._in_model_order(ctrl), starts)
-        return self._finish(state, physics, action, ctrl, after_key)
+        begun = self._prepare(state, action, key)
+        physics = self._engine.step(
+            begun.before.physics, self._in_model_order(begun.ctrl), begun.starts, begun.held
+        )
+        return self._finish(begun, physics)
 
     def start(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvTicket:
         """Begins `step`, which see; what depends on the ticket's token runs beside it."""
-        starts, action, ctrl, after_key = self._prepare(state, action, key)
-        ticket = self._engine.start(state.physics, self._in_model_order(ctrl), starts)
-        return EnvTicket(ticket, state, action, ctrl, after_key)
+        begun = self._prepare(state, action, key)
+        ticket = self._engine.start(
+            begun.before.physics, self._in_model_order(begun.ctrl), begun.starts, begun.held
+        )
+        return EnvTicket(ticket, begun)
 
     def wait(self, ticket: EnvTicket, after: Float[Array, ""]) -> EnvState:
         """The state that `start` began to compute, once `after` has been computed."""
-        physics = self._engine.wait(ticket.physics, after)
-        return self._finish(ticket.before, physics, ticket.action, ticket.ctrl, ticket.key)
+        return self._finish(ticket.begun, self._engine.wait(ticket.physics, after))
 
     def observation(self, state: EnvState) -> Float[Array, "N O"]:
-        """The observation, noise-free, in observation units."""
-        return observe(self._contract, self._inputs(state.physics), state.previous_action, jnp)
+        """What the policy is shown, in observation units; without realism it is true."""
+        inputs = state.reality.shown if state.reality else self._inputs(state.physics)
+        return observe(self._contract, inputs, state.previous_action, jnp)
 
     def goal_input(self, state: EnvState) -> Float[Array, "N G"]:
-        """The goal in observation units."""
-        return state.goal * self._contract.goal_scale
+        """The goal that the policy is told, in observation units."""
+        goal = state.goal + state.reality.goal_bias if state.reality else state.goal
+        return goal * self._contract.goal_scale
+
+    @property
+    def memory_goal_index(self) -> np.ndarray:
+        """Int [G]: where `memory` holds what was achieved, in observation units."""
+        contract = self._contract
+        if self._realities is None:
+            return contract.goal_index
+        return contract.observation_size + np.arange(contract.goal_size)
+
+    @property
+    def memory_size(self) -> int:
+        """M, the width of `memory`."""
+        extra = 0 if self._realities is None else self._contract.goal_size
+        return self._contract.observation_size + extra
+
+    def memory(self, state: EnvState, observation: Float[Array, "N O"]) -> Float[Array, "N M"]:
+        """What replay holds: the observation, and under realism what was truly achieved."""
+        if self._realities is None:
+            return observation
+        achieved = self._achieved(state.physics) * self._contract.goal_scale
+        return jnp.concatenate((observation, achieved), axis=-1)
 
     def achieved(self, state: EnvState) -> Float[Array, "N G"]:
         """The achieved goal, SI."""
@@ -129,9 +186,7 @@ class GoalEnv:
         """What replay stores: the episode, with the sign bit where it terminates here."""
         return jnp.where(state.terminated, state.episode | jnp.int32(-(2**31)), state.episode)
 
-    def _prepare(
-        self, state: EnvState, action: Float[Array, "N A"], key: Array
-    ) -> tuple[Starts, Float[Array, "N A"], Float[Array, "N A"], Array]:
+    def _prepare(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> Begun:
         start_key, after_key = jax.random.split(key)
         action = jnp.clip(action, -1.0, 1.0)
         ctrl = actuate(self._contract.action, action, state.previous_ctrl, jnp)
@@ -140,17 +195,33 @@ class GoalEnv:
             lambda: self._sampler.starts(start_key, self.num_worlds),
             lambda: (state.physics.qpos, state.physics.qvel),
         )
-        return Starts(state.ended, qpos, qvel, {}), action, ctrl, after_key
+        starts = Starts(state.ended, qpos, qvel, {})
+        begun = Begun(state, action, ctrl, ctrl, starts, after_key)
+        return begun if self._realities is None else self._depart(begun, key)
 
-    def _finish(
-        self,
-        before: EnvState,
-        physics: State,
-        action: Float[Array, "N A"],
-        ctrl: Float[Array, "N A"],
-        key: Array,
-    ) -> EnvState:
-        reset = before.ended
+    def _depart(self, begun: Begun, key: Array) -> Begun:
+        """What realism changes: where episodes begin, what is in force, a push."""
+        realities, state = self._realities, begun.before
+        assert realities is not None
+        assert state.reality
+        drawn = realities.draw(jax.random.fold_in(key, _REALITY_KEY))
+        starts = begun.starts._replace(
+            qpos=jnp.where(
+                state.ended[:, None], realities.starts(drawn, begun.starts.qpos), begun.starts.qpos
+            ),
+            fields=realities.fields(drawn),
+        )
+        reality, held, ctrl = realities.send(state.reality, drawn, begun.commanded)
+        return begun._replace(
+            before=state._replace(reality=reality, physics=realities.push(state.physics, drawn)),
+            ctrl=ctrl,
+            starts=starts,
+            held=held._replace(ctrl=self._in_model_order(held.ctrl)),
+            drawn=drawn,
+        )
+
+    def _finish(self, begun: Begun, physics: State) -> EnvState:
+        before, reset = begun.before, begun.before.ended
         step = jnp.where(reset, 0, before.step + 1)
         length = jnp.where(reset, self.task.episode_length, before.length)
         healthy = is_healthy(self._contract, self._layout, report(physics), jnp)
@@ -161,20 +232,26 @@ class GoalEnv:
             previous_action=jnp.where(
                 reset[:, None],
                 0.0,
-                remembered(self._contract, action, before.previous_action, jnp),
+                remembered(self._contract, begun.action, before.previous_action, jnp),
             ),
-            previous_ctrl=jnp.where(reset[:, None], self._initial_ctrl(physics), ctrl),
+            previous_ctrl=jnp.where(reset[:, None], self._initial_ctrl(physics), begun.commanded),
             step=step,
             length=length,
             episode=before.episode + reset,
             ended=ended,
             terminated=terminated,
         )
+        if self._realities and begun.drawn and before.reality:
+            state = state._replace(
+                reality=self._realities.see(
+                    before.reality, begun.drawn, physics, reset, state.previous_ctrl
+                )
+            )
         # Success is of the goal that the action pursued: measured before the goal switches.
         success = self.success(state) & ~physics.diverged
         steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
         state = state._replace(steps_at_goal=steps_at_goal, reached=steps_at_goal > 0)
-        return state._replace(goal=self._next_goal(state, reset, key))
+        return state._replace(goal=self._next_goal(state, reset, begun.key))
 
     def _next_goal(self, state: EnvState, reset: Bool[Array, " N"], key: Array) -> Array:
         switch_key, goal_key = jax.random.split(key)
@@ -194,6 +271,11 @@ class GoalEnv:
             ),
             lambda: state.goal,
         )
+
+    def _draw(self, key: Array) -> Drawn | None:
+        if self._realities is None:
+            return None
+        return self._realities.draw(jax.random.fold_in(key, _REALITY_KEY))
 
     def _achieved(self, physics: State) -> Float[Array, "N G"]:
         return achieved_goal(self._contract, self._inputs(physics))

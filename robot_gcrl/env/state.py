@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Bool, Float, Int
 
-from robot_gcrl.physics.engine import State, Ticket
+from robot_gcrl.contract.reality import Reality
+from robot_gcrl.env.realities import Drawn
+from robot_gcrl.physics.engine import Held, Starts, State, Ticket
 
 
 class EnvState(NamedTuple):
@@ -22,6 +24,7 @@ class EnvState(NamedTuple):
       terminated: [N], whether it ended in an unhealthy state; else it was truncated.
       steps_at_goal: [N], control steps of the episode that ended within the success radius.
       reached: [N], whether that is more than 0.
+      reality: how the worlds depart from their model; empty without realism.
     """
 
     physics: State
@@ -35,6 +38,31 @@ class EnvState(NamedTuple):
     terminated: Bool[Array, " N"]
     steps_at_goal: Int[Array, " N"]
     reached: Bool[Array, " N"]
+    reality: Reality | tuple[()] = ()
+
+
+class Begun(NamedTuple):
+    """A control step as far as it is known before the physics.
+
+    Attributes:
+      before: the state that the step begins with.
+      action: [N, A], clipped.
+      commanded: [N, A], ctrl in contract order, SI.
+      ctrl: [N, A], that is in force; without realism the commanded one.
+      starts: where worlds that had ended begin.
+      key: for what is drawn when the step is over.
+      held: the ctrl that is in force at first, where commands are late; None without realism.
+      drawn: what realism drew for this step; None without it.
+    """
+
+    before: EnvState
+    action: Float[Array, "N A"]
+    commanded: Float[Array, "N A"]
+    ctrl: Float[Array, "N A"]
+    starts: Starts
+    key: Array
+    held: Held | None = None
+    drawn: Drawn | None = None
 
 
 class EnvTicket(NamedTuple):
@@ -42,17 +70,11 @@ class EnvTicket(NamedTuple):
 
     Attributes:
       physics: the engine's ticket.
-      before: the state that the step began with.
-      action: [N, A], clipped.
-      ctrl: [N, A] in contract order, SI.
-      key: for what is drawn when the step is over.
+      begun: what is known of it.
     """
 
     physics: Ticket
-    before: EnvState
-    action: Float[Array, "N A"]
-    ctrl: Float[Array, "N A"]
-    key: Array
+    begun: Begun
 
     @property
     def token(self) -> Int[Array, ""]:

@@ -54,6 +54,18 @@ class Starts(NamedTuple):
     fields: Mapping[str, Float[Array, "N ..."]]
 
 
+class Held(NamedTuple):
+    """The ctrl that stays in force at the beginning of a control step, while a new one is late.
+
+    Attributes:
+      ctrl: [N, nu], in the model's actuator order.
+      substeps: [N], physics substeps before the new ctrl is in force; at most those of the step.
+    """
+
+    ctrl: Float[Array, "N nu"]
+    substeps: Int[Array, " N"]
+
+
 class Ticket(NamedTuple):
     """A step under way.
 
@@ -77,6 +89,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def takes_constants(self) -> bool:
+        """Whether `State.fields` must hold what mj_setConst derives from the fields in it."""
+        ...
+
+    @property
     def num_worlds(self) -> int:
         """N."""
         ...
@@ -90,14 +107,26 @@ class Engine(Protocol):
         """The state of N worlds at their starts, sensors computed."""
         ...
 
-    def step(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> State:
+    def step(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> State:
         """The state one control step later, or at its start where `starts.mask`.
 
-        `ctrl` is in the model's actuator order.
+        `ctrl` is in the model's actuator order; `held` says where another one comes first.
         """
         ...
 
-    def start(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> Ticket:
+    def start(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> Ticket:
         """Begins `step` and returns without waiting for it, where the engine can."""
         ...
 

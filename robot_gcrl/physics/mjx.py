@@ -16,7 +16,7 @@ import mujoco
 from jaxtyping import Array, Float, Int
 
 from robot_gcrl.errors import EngineError
-from robot_gcrl.physics.engine import Starts, State, Ticket
+from robot_gcrl.physics.engine import Held, Starts, State, Ticket
 from robot_gcrl.physics.model_check import (
     acceleration_sensors,
     check_field,
@@ -25,6 +25,7 @@ from robot_gcrl.physics.model_check import (
     derives_constants,
 )
 from robot_gcrl.physics.reset import blank_state, put_at_starts
+from robot_gcrl.physics.variants import CONSTANTS
 
 with contextlib.redirect_stdout(io.StringIO()):  # prints a line when Warp is not installed
     from mujoco import mjx
@@ -54,6 +55,7 @@ class MjxEngine:
     """
 
     name = "mjx"
+    takes_constants = True
 
     def __init__(self, model: mujoco.MjModel, *, num_worlds: int, substeps: int) -> None:
         """Translates the model.
@@ -94,20 +96,32 @@ class MjxEngine:
         """See `Engine.init`."""
         for name, value in fields.items():
             check_field(self._model, name)
-            self._check_field(name)
+            self._check_field(name, fields)
             check_field_shape(self._model, name, value.shape, self.num_worlds)
         blank = blank_state(self._model, qpos, qvel, fields)
         return self._measured(blank, blank)
 
-    def step(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> State:
+    def step(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> State:
         """See `Engine.step`."""
-        stepped = jax.vmap(self._step_world)(_world(state), state.fields, ctrl)
+        stepped = jax.vmap(self._step_world)(_world(state), state.fields, ctrl, held)
         moved = state._replace(**stepped._asdict())
         return self._measured(state, put_at_starts(moved, starts))
 
-    def start(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> Ticket:
+    def start(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> Ticket:
         """See `Engine.start`."""
-        return Ticket(jnp.zeros((), jnp.int32), self.step(state, ctrl, starts))
+        return Ticket(jnp.zeros((), jnp.int32), self.step(state, ctrl, starts, held))
 
     def wait(self, ticket: Ticket, after: Float[Array, ""]) -> State:
         """See `Engine.wait`."""
@@ -128,11 +142,14 @@ class MjxEngine:
         }
         return moved._replace(**kept, diverged=diverged)
 
-    def _step_world(self, world: _World, fields: Mapping[str, Array], ctrl: Array) -> _World:
+    def _step_world(
+        self, world: _World, fields: Mapping[str, Array], ctrl: Array, held: Held | None
+    ) -> _World:
         model = self._varied(fields)
 
-        def substep(_: Int[Array, ""], world: _World) -> _World:
-            data = mjx.step(model, self._data(world).replace(ctrl=ctrl))
+        def substep(i: Int[Array, ""], world: _World) -> _World:
+            now = ctrl if held is None else jnp.where(i < held.substeps, held.ctrl, ctrl)
+            data = mjx.step(model, self._data(world).replace(ctrl=now))
             return _World(data.qpos, data.qvel, data.act, data.qacc_warmstart, data.time)
 
         return jax.lax.fori_loop(0, self._substeps, substep, world)
@@ -160,11 +177,14 @@ class MjxEngine:
     def _data(self, world: _World) -> mjx.Data:
         return self._template.replace(**world._asdict())
 
-    def _check_field(self, name: str) -> None:
-        if derives_constants(name) and name not in _PLAIN_OPTIONS:
+    def _check_field(self, name: str, fields: Mapping[str, Array]) -> None:
+        needed = {c for c in CONSTANTS if getattr(self._model, c).size}
+        lacking = sorted(needed - set(fields))
+        if derives_constants(name) and name not in _PLAIN_OPTIONS and lacking:
             raise EngineError(
-                f"Engine 'mjx' cannot vary model field {name!r} between worlds: constants of the "
-                "model follow from it, which MJX does not compute. Use --engine native."
+                f"Engine 'mjx' cannot vary model field {name!r} between worlds without the "
+                f"constants that follow from it, which MJX does not compute: {', '.join(lacking)}. "
+                "Give them too (robot_gcrl.physics.variants), or use --engine native."
             )
         owner, attribute = self._mjx_model, name
         if name.startswith("opt."):

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float
 from robot_gcrl.errors import EngineError
 from robot_gcrl.physics.calculator import Argument, Calculator, Outcome
 from robot_gcrl.physics.cores import cores
-from robot_gcrl.physics.engine import Starts, State, Ticket
+from robot_gcrl.physics.engine import Held, Starts, State, Ticket
 from robot_gcrl.physics.model_check import check_field, check_field_shape, check_model
 from robot_gcrl.physics.reset import blank_state, put_at_starts
 
@@ -33,6 +33,7 @@ class NativeEngine:
     """
 
     name = "native"
+    takes_constants = False
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class NativeEngine:
         self._model = model
         self._substeps = substeps
         self._overlap = overlap
-        self._calculators: dict[tuple[str, ...], Calculator] = {}
+        self._calculators: dict[tuple[tuple[str, ...], bool], Calculator] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="physics")
         self._under_way: Future[Outcome] | None = None
         self._splits = np.cumsum([1, model.nq, model.nv, model.na, model.nv]).tolist()
@@ -85,27 +86,42 @@ class NativeEngine:
         starts = Starts(jnp.ones(self.num_worlds, bool), qpos, qvel, {})
         return self.step(blank, jnp.zeros((self.num_worlds, self._model.nu), jnp.float32), starts)
 
-    def step(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> State:
+    def step(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> State:
         """See `Engine.step`."""
         begun = put_at_starts(state, starts)
-        calculator = self._calculator(begun)
+        calculator = self._calculator(begun, held)
         outcome = io_callback(
-            calculator.run, self._outcome_shape(), *_arguments(begun, ctrl, starts), ordered=True
+            calculator.run,
+            self._outcome_shape(),
+            *_arguments(begun, ctrl, starts, held),
+            ordered=True,
         )
         return self._collect(state, begun, *outcome)
 
-    def start(self, state: State, ctrl: Float[Array, "N nu"], starts: Starts) -> Ticket:
+    def start(
+        self,
+        state: State,
+        ctrl: Float[Array, "N nu"],
+        starts: Starts,
+        held: Held | None = None,
+    ) -> Ticket:
         """See `Engine.start`."""
         begun = put_at_starts(state, starts)
         if not self._overlap:
-            ended = self.step(state, ctrl, starts)
+            ended = self.step(state, ctrl, starts, held)
             # Only the callback knows `diverged`, so the token is data that cannot be folded.
             return Ticket(jnp.minimum(ended.diverged.sum(dtype=jnp.int32), 0), ended)
-        begin = functools.partial(self._begin, self._calculator(begun))
+        begin = functools.partial(self._begin, self._calculator(begun, held))
         token = io_callback(
             begin,
             jax.ShapeDtypeStruct((), jnp.int32),
-            *_arguments(begun, ctrl, starts),
+            *_arguments(begun, ctrl, starts, held),
             ordered=True,
         )
         # `wait` needs the numbers from before the reset for worlds that diverge in the step.
@@ -143,13 +159,13 @@ class NativeEngine:
             )
         return under_way.result()
 
-    def _calculator(self, state: State) -> Calculator:
-        names = tuple(sorted(state.fields))
-        if names not in self._calculators:
-            self._calculators[names] = Calculator(
-                self._model, names, self.num_worlds, self._substeps, self.threads
+    def _calculator(self, state: State, held: Held | None) -> Calculator:
+        kind = tuple(sorted(state.fields)), held is not None
+        if kind not in self._calculators:
+            self._calculators[kind] = Calculator(
+                self._model, *kind, self.num_worlds, self._substeps, self.threads
             )
-        return self._calculators[names]
+        return self._calculators[kind]
 
     def _outcome_shape(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
         width = self._splits[-1] + self._model.nsensordata
@@ -177,6 +193,9 @@ def _rows(state: State) -> Float[Array, "N columns"]:
     )
 
 
-def _arguments(begun: State, ctrl: Float[Array, "N nu"], starts: Starts) -> list[Array]:
+def _arguments(
+    begun: State, ctrl: Float[Array, "N nu"], starts: Starts, held: Held | None
+) -> list[Array]:
     rows = jnp.concatenate([_rows(begun), ctrl], axis=-1)
-    return [rows, starts.mask, *(begun.fields[name] for name in sorted(begun.fields))]
+    late = [] if held is None else [held.ctrl, held.substeps]
+    return [rows, starts.mask, *late, *(begun.fields[name] for name in sorted(begun.fields))]

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.contract.observe import Report
+from robot_gcrl.contract.realism import LEVELS, Level, Realism
 from robot_gcrl.errors import TaskError
 
 
@@ -107,6 +108,8 @@ class Task:
       regions: rows of the evaluation table.
       hints: what presets are made of.
       summary: one sentence for the table of tasks.
+      realism: by level, how a simulated robot departs from the model; empty where the task has no
+        levels but "off".
       camera: name of a camera in the model that shows the scene, for videos.
       model: the scene, compiled.
     """
@@ -120,6 +123,7 @@ class Task:
     regions: Regions
     hints: Hints
     summary: str
+    realism: Mapping[str, Realism] = field(default_factory=dict)
     camera: str = "scene"
     model: mujoco.MjModel = field(init=False, repr=False)
 
@@ -137,6 +141,28 @@ class Task:
                 f"Task {self.name!r} has episode_length {self.episode_length}. Expected at least "
                 "1 control step."
             )
+        unknown = sorted(set(self.realism) - set(LEVELS[1:]))
+        if unknown:
+            raise TaskError(
+                f"Task {self.name!r} has realism for the levels {unknown}. Expected some of "
+                f"{', '.join(LEVELS[1:])}: off is to have none. Rename them."
+            )
+
+    def level(self, name: Level) -> Realism | None:
+        """The realism of a level; None for "off".
+
+        Raises:
+          TaskError: the task does not have this level.
+        """
+        if name == "off":
+            return None
+        if name not in self.realism:
+            known = ", ".join(("off", *self.realism))
+            raise TaskError(
+                f"Task {self.name!r} has no realism of the level {name!r}. It has: {known}. Choose "
+                "one of these, or declare it in the task."
+            )
+        return self.realism[name]
 
     @property
     def name(self) -> str:

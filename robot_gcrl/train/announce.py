@@ -23,12 +23,17 @@ def announcement(task: Task, config: TrainConfig) -> str:
             f"{contract.control_dt:g} s",
             f"  agent    depth {agent.depth}, width {agent.width}, batch {agent.batch_size}, "
             f"gamma {agent.gamma:g}, preset {config.preset}",
+            *_realism(config),
             f"  budget   {config.steps:,} control steps, {updates:,.0f} gradient steps{limit}",
             f"  time     {_time(forecast_seconds(task, config), config.minutes)}",
             f"  memory   {memory_bytes(task.contract, task.model, config) / 2**20:,.0f} MiB",
             f"  folder   {config.run} (seed {config.seed})",
         )
     )
+
+
+def _realism(config: TrainConfig) -> tuple[str, ...]:
+    return () if config.randomize == "off" else (f"  realism  {config.randomize}",)
 
 
 def _time(seconds: float | None, minutes: float | None) -> str:

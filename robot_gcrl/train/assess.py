@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState
+from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
@@ -37,6 +38,7 @@ def evaluate_run(
     seed: int = 0,
     checkpoint: Checkpoint = "best",
     beside: bool = False,
+    randomize: Level = "off",
 ) -> dict[str, Any]:
     """Runs whole episodes with the policy's mean and returns its success, ready for JSON.
 
@@ -49,14 +51,20 @@ def evaluate_run(
       checkpoint: which of the run's checkpoints.
       beside: whether the zero and the uniformly random policy are measured too, on the same
         starts and goals.
+      randomize: level of realism up to which the policy is measured too, each in "levels", on the
+        same starts and goals.
 
     Raises:
-      RobotGcrlError: no such run or checkpoint, or a number out of range.
+      RobotGcrlError: no such run, checkpoint or level, or a number out of range.
     """
     task, agent, state, info = restore_policy(path, checkpoint, seed)
 
-    def measure(act: Act, policy: AgentState) -> dict[str, Any]:
-        evaluator = make_evaluator(task, act, engine=engine, goals=goals, episodes=episodes)
+    task.level(randomize)
+
+    def measure(act: Act, policy: AgentState, level: Level = "off") -> dict[str, Any]:
+        evaluator = make_evaluator(
+            task, act, engine=engine, goals=goals, episodes=episodes, randomize=level
+        )
         return _measured(task, evaluator, policy, seed=seed, episodes=episodes)
 
     result = {
@@ -70,6 +78,10 @@ def evaluate_run(
         "episode_length": task.episode_length,
         "seed": seed,
     } | measure(policy_mean(agent), state)
+    levels: tuple[Level, ...] = LEVELS[1 : LEVELS.index(randomize) + 1]
+    measured: list[Level] = [level for level in levels if task.realism.get(level)]
+    if measured:
+        result["levels"] = {level: measure(policy_mean(agent), state, level) for level in measured}
     if beside:
         result["zero"] = measure(_zero(task), state)
         result["random"] = measure(_random(task), state)
@@ -105,6 +117,8 @@ def format_table(result: dict[str, Any]) -> str:
     ]
     lines.append(_line("policy", result))
     lines += [_line(f"  {region}", row) for region, row in result["regions"].items()]
+    levels = result.get("levels", {})
+    lines += [_line(f"realism {level}", row) for level, row in levels.items()]
     lines += [_line(name, result[name]) for name in ("zero", "random") if name in result]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.errors import ConfigError
 
 Engine = Literal["native", "mjx", "warp"]
@@ -70,6 +71,8 @@ class TrainConfig:
     """Share of the training goals that are near ones."""
     random_start_share: float
     """Share of the training episodes that start anywhere in the scene."""
+    randomize: Level = "off"
+    """Realism of training and of the run's own evaluations: off, or a level that the task has."""
     run: Path
     """Folder that the run is written to."""
     agent: CrlConfig
@@ -91,7 +94,11 @@ class TrainConfig:
             )
 
     def _check_choices(self) -> None:
-        for name, choices in (("preset", get_args(Preset)), ("engine", get_args(Engine))):
+        for name, choices in (
+            ("preset", get_args(Preset)),
+            ("engine", get_args(Engine)),
+            ("randomize", LEVELS),
+        ):
             if getattr(self, name) not in choices:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}. Expected one of {', '.join(choices)}. "

@@ -16,6 +16,10 @@ from robot_gcrl.train.config import TrainConfig
 T = TypeVar("T")
 
 
+# Settings that older versions did not have and did without
+_SINCE = {"randomize": "off"}
+
+
 def to_content(config: TrainConfig) -> dict[str, Any]:
     """What json.dump accepts; the settings of the agent are the object under "agent"."""
     content = dataclasses.asdict(config)
@@ -33,6 +37,7 @@ def from_content(content: dict[str, Any]) -> TrainConfig:
 
 def _read(kind: type[T], content: dict[str, Any], *, prefix: str) -> T:
     hints = typing.get_type_hints(kind)
+    content = {n: v for n, v in _SINCE.items() if n in hints} | content
     missing = sorted(set(hints) - set(content))
     unknown = sorted(set(content) - set(hints))
     if missing or unknown:

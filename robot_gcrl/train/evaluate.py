@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from robot_gcrl.agents.crl.agent import Agent
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
@@ -88,7 +89,15 @@ def selection_key(seed: int) -> Array:
     return jax.random.fold_in(jax.random.key(seed), 0xBE57)
 
 
-def make_evaluator(task: Task, act: Act, *, engine: str, goals: Goals, episodes: int) -> Evaluator:
+def make_evaluator(
+    task: Task,
+    act: Act,
+    *,
+    engine: str,
+    goals: Goals,
+    episodes: int,
+    randomize: Level = "off",
+) -> Evaluator:
     """Builds worlds of their own and compiles whole episodes with `act`.
 
     Args:
@@ -97,19 +106,23 @@ def make_evaluator(task: Task, act: Act, *, engine: str, goals: Goals, episodes:
       engine: as in TrainConfig.
       goals: which distribution of starts and goals.
       episodes: how many will be asked for; no more than 256 run at once.
+      randomize: level of realism.
 
     Raises:
       ConfigError: fewer than one episode.
+      TaskError: the task does not have this level.
     """
     if episodes < 1:
         raise ConfigError(f"Cannot evaluate {episodes} episodes. Expected at least 1.")
     worlds = min(episodes, _MOST_WORLDS)
-    env = make_worlds(task, engine=engine, goals=goals, worlds=worlds)
+    env = make_worlds(task, engine=engine, goals=goals, worlds=worlds, randomize=randomize)
     run = jax.jit(functools.partial(_episodes, env=env, act=act, length=task.episode_length))
     return Evaluator(task=task, worlds=worlds, run=run)
 
 
-def make_worlds(task: Task, *, engine: str, goals: Goals, worlds: int) -> GoalEnv:
+def make_worlds(
+    task: Task, *, engine: str, goals: Goals, worlds: int, randomize: Level = "off"
+) -> GoalEnv:
     """Worlds that follow the task alone, without what training adds; arguments as above."""
     stepper = make_engine(
         engine,
@@ -118,7 +131,7 @@ def make_worlds(task: Task, *, engine: str, goals: Goals, worlds: int) -> GoalEn
         substeps=task.substeps,
         overlap=False,
     )
-    return GoalEnv(task, stepper, goals=goals)
+    return GoalEnv(task, stepper, goals=goals, randomize=randomize)
 
 
 def _episodes(policy: Any, key: Array, *, env: GoalEnv, act: Act, length: int) -> Outcome:

@@ -84,7 +84,7 @@ def make_program(task: Task, config: TrainConfig) -> Program:
         random_start_share=config.random_start_share,
         stagger=True,
     )
-    env = GoalEnv(task, engine, goals="train", practice=practice)
+    env = GoalEnv(task, engine, goals="train", practice=practice, randomize=config.randomize)
     agent = agent_of(task, config.agent)
 
     def init(seed: int | Int[Array, ""]) -> TrainState:
@@ -157,7 +157,7 @@ def _init(key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfi
         replay=make_replay(
             capacity=config.replay_capacity,
             num_worlds=config.num_envs,
-            observation_size=task.contract.observation_size,
+            observation_size=env.memory_size,
             action_size=task.contract.action_size,
         ),
         env=env.init(env_key),
@@ -188,9 +188,9 @@ def _iterate(
         learner = agent.observe(learner, observation)
         action = agent.act(learner, observation, env.goal_input(worlds), act_key)
         ticket = env.start(worlds, action, env_key)
-        replay = add(replay, observation, action, row)
+        replay = add(replay, env.memory(worlds, observation), action, row)
         learner, learning = learn(
-            learner, replay, learn_key, count + ticket.token, agent, task, config
+            learner, replay, learn_key, count + ticket.token, agent, env, config
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
         sums = learning | _episode_sums(env, worlds, task)
@@ -210,7 +210,7 @@ def learn(
     key: Array,
     count: Int[Array, ""],
     agent: Agent,
-    task: Task,
+    env: GoalEnv,
     config: TrainConfig,
 ) -> tuple[AgentState, Sums]:
     """Runs `count` updates on what is stored; returns the sums of their metrics."""
@@ -222,10 +222,11 @@ def learn(
             sample_key,
             batch_size=config.agent.batch_size,
             gamma=config.agent.gamma,
-            goal_index=task.contract.goal_index,
-            max_rows=task.episode_length + 1,
+            goal_index=env.memory_goal_index,
+            max_rows=env.task.episode_length + 1,
         )
-        return agent.update(learner, batch, update_key)
+        observed = batch.observation[:, : env.task.contract.observation_size]
+        return agent.update(learner, batch._replace(observation=observed), update_key)
 
     def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
         learner, sums = carry

@@ -146,6 +146,7 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         "control_steps_per_update": budget.control_steps / budget.gradient_steps,
         "overlap": True,
         "physics_threads": 0,
+        "randomize": "off",
         "goal_switch_probability": 0.0 if interval is None else min(control_dt / interval, 1.0),
         "near_goal_radius": hints.near_goal_radius,
         "near_goal_share": hints.near_goal_share,

@@ -93,6 +93,7 @@ class Run:
             engine=config.engine,
             goals="eval",
             episodes=config.eval_episodes,
+            randomize=config.randomize,
         )
         self._state: TrainState = self._program.init(config.seed)
         self._best, seconds = -math.inf, 0.0
