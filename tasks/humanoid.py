@@ -64,7 +64,7 @@ SECONDS_PER_CELL = 5.0  # 0.4 m/s
 GOAL_JITTER = 0.45  # of goals in training [m]
 FREE_JITTER = 0.3  # of starts anywhere: the arms stay out of the walls [m]
 
-CAMERA = Camera(position=(4.2, -2.9, 2.3), target=(0.0, 0.0, 0.8), fovy=35.0)
+CAMERA = Camera(position=(4.2, -2.9, 2.3), target=(0.0, 0.0, 0.75), fovy=26.0)
 
 
 def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:
