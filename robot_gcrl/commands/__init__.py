@@ -7,6 +7,7 @@ group: `robot-gcrl bridge ping`.
 
 from robot_gcrl.commands.base import DONE, USER_ERROR, Command
 from robot_gcrl.commands.gating import BenchServe, Controller, Gate
+from robot_gcrl.commands.measuring import BenchPhysics
 from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping, Stop
 from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
@@ -35,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
     "bridge replay": BridgeReplay,
     "bridge doctor": BridgeDoctor,
     "gate": Gate,
+    "bench physics": BenchPhysics,
     "bench serve": BenchServe,
     "doctor": Doctor,
 }

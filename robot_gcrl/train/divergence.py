@@ -78,8 +78,8 @@ class DivergenceLog:
         others = f" {more} more since the last such line," if more else ""
         sys.stderr.write(
             f"{self._task}: the simulation of world {world} (of 0 to {self._num_envs - 1}) "
-            f"diverged in its control step {step:,}; it starts a new episode.{others} {self._total} in all. "
-            "Where many do, lower the timestep of the model.\n"
+            f"diverged in its control step {step:,}; it starts a new episode.{others} "
+            f"{self._total} in all. Where many do, lower the timestep of the model.\n"
         )
         sys.stderr.flush()
         self._unsaid = 0

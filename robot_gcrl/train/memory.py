@@ -1,7 +1,8 @@
 """How much memory a run needs at least, beside how much there is.
 
 The estimate counts what is large: the replay, the networks with Adam's moments and gradients, the
-activations of one gradient step, the worlds. Compilers and libraries come on top.
+activations of one gradient step, the worlds. On a CPU the announced sum also holds the process
+itself: what is resident when the run is announced, and what compiling will add.
 """
 
 from pathlib import Path
@@ -19,6 +20,11 @@ _FLOAT = 4
 _COPIES = 4
 # Per block of four layers: what is kept of it; and the inside of one block, which is recomputed
 _KEPT, _INSIDE = 1, 12
+# Of a world's numbers: the state, what a step begins with, what it ends with, what crosses over
+_STATES = 4
+# What a process grows by after the announcement beyond the rest: compilers, compiled programs, the
+# libraries that save. Measured with the native engine (docs/benchmarks.md); MJX needs more
+_COMPILED = 580 * 2**20
 
 
 class Memory(NamedTuple):
@@ -50,19 +56,42 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
         activations = agent.batch_size * agent.width * (_KEPT * depth // 4 + _INSIDE)
         networks += (layers + head) * _COPIES + activations
     logits = agent.batch_size**2
-    # A state and the copy that the engine works on, or all of MuJoCo's data on an accelerator
-    state = 2 * (model.nq + 3 * model.nv + model.na + model.nsensordata + observation + goal)
-    world = state * _FLOAT if config.engine == "native" else mujoco.MjData(model).nbuffer // 2
     return Memory(
         replay=config.replay_capacity * config.num_envs * row * _FLOAT,
         networks=(networks + logits) * _FLOAT,
-        worlds=config.num_envs * world,
+        worlds=worlds_bytes(contract, model, config.engine, config.num_envs),
     )
 
 
+def worlds_bytes(contract: Contract, model: mujoco.MjModel, engine: str, num_envs: int) -> int:
+    """What N worlds take beside the program that steps them [bytes]."""
+    numbers = model.nq + 3 * model.nv + model.na + model.nsensordata
+    numbers += contract.observation_size + contract.goal_size + 2 * contract.action_size
+    world = _STATES * numbers * _FLOAT
+    if engine == "native":
+        # A row of the Batch and the fields that are read back, in float64
+        kept = mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION)
+        return num_envs * (world + (kept + model.nsensordata) * 2 * _FLOAT)
+    # All of MuJoCo's data, in float32
+    return num_envs * (world + mujoco.MjData(model).nbuffer // 2)
+
+
 def memory_bytes(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> int:
-    """The least memory of a run, in all [bytes]."""
-    return sum(estimate(contract, model, config))
+    """The memory of a run in all [bytes]: on an accelerator its own, else also the process's."""
+    needs = sum(estimate(contract, model, config))
+    resident = resident_bytes()
+    if resident is None or jax.default_backend() != "cpu":
+        return needs
+    return resident + _COMPILED + needs
+
+
+def resident_bytes() -> int | None:
+    """Resident memory of this process; None where the system does not tell (proc(5): Linux)."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(x.split()[1]) for x in lines if x.startswith("VmRSS:")), None)
 
 
 def available_bytes() -> int | None:
