@@ -13,6 +13,7 @@ from robot_gcrl.task.arm_objects import (
     cube_starts,
     place_goals,
 )
+from robot_gcrl.task.arm_practice import close_starts
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.scene import Box
@@ -76,6 +77,7 @@ def arm_binpick(name: str) -> Task:
     )
     outer = bins.x + bins.half
     distribution = Distribution(start=cube_starts(starts, turn=TURN), goal=place_goals(goals))
+    scene = cube_scene(walls=make_walls(bins))
     return Task(
         contract=cube_contract(
             name,
@@ -83,15 +85,17 @@ def arm_binpick(name: str) -> Task:
             goal=cube_goal_fields((-outer, bins.y - bins.half), (outer, bins.y + bins.half)),
             success=(SuccessGroup(labels=("cube.x", "cube.y", "cube.z"), radius=RADIUS),),
         ),
-        scene=cube_scene(walls=make_walls(bins)),
+        scene=scene,
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
+        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.7),
         regions=distance_regions(
             (bins.x, 1.5 * outer), origin=(0.0, bins.y, LYING), unit="m from the wall's middle"
         ),
         hints=Hints(
             horizon=6.0,
+            random_start_share=0.5,
             budgets=budgets(laptop=Budget(control_steps=3_000_000, gradient_steps=120_000)),
         ),
         summary=(

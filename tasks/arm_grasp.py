@@ -16,6 +16,7 @@ from robot_gcrl.task.arm_objects import (
     cube_scene,
     cube_starts,
 )
+from robot_gcrl.task.arm_practice import close_starts
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.task import Budget, Distribution, Hints, SampleGoal, Task
@@ -79,9 +80,8 @@ def arm_grasp() -> Task:
         for tip in TIPS
     )
     scene = cube_scene()
-    distribution = Distribution(
-        start=cube_starts(PLACES, turn=TURN), goal=cube_goals(scene.compile())
-    )
+    model = scene.compile()
+    distribution = Distribution(start=cube_starts(PLACES, turn=TURN), goal=cube_goals(model))
     return Task(
         contract=cube_contract(
             "arm_grasp",
@@ -96,6 +96,7 @@ def arm_grasp() -> Task:
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
+        anywhere=close_starts(model, (PLACES,), holding=0.0),
         regions=distance_regions(
             (0.15, 0.3, 0.45),
             origin=(*(*PLACES.center, LYING) * 2, CUBE_SIZE),
@@ -103,6 +104,7 @@ def arm_grasp() -> Task:
         ),
         hints=Hints(
             horizon=3.0,
+            random_start_share=0.5,
             budgets=budgets(laptop=Budget(control_steps=400_000, gradient_steps=20_000)),
         ),
         summary="A seven-joint arm brings both fingertips to the sides of a 6 cm cube.",

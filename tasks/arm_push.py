@@ -14,6 +14,7 @@ from robot_gcrl.task.arm_objects import (
     cube_starts,
     place_goals,
 )
+from robot_gcrl.task.arm_practice import close_starts
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.task import Budget, Distribution, Hints, Task
@@ -32,6 +33,7 @@ def arm_push(name: str) -> Task:
     half = HALF_SIZES[name]
     starts, goals = (Region(center=(x, CENTER), half_size=(half, half)) for x in (half, -half))
     distribution = Distribution(start=cube_starts(starts, turn=TURN), goal=place_goals(goals))
+    scene = cube_scene()
     return Task(
         contract=cube_contract(
             name,
@@ -39,10 +41,11 @@ def arm_push(name: str) -> Task:
             goal=cube_goal_fields((-2 * half, CENTER - half), (2 * half, CENTER + half)),
             success=(SuccessGroup(labels=("cube.x", "cube.y", "cube.z"), radius=RADIUS),),
         ),
-        scene=cube_scene(),
+        scene=scene,
         episode_length=EPISODE_LENGTHS[name],
         train=distribution,
         eval=distribution,
+        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.0),
         regions=distance_regions(
             tuple((np.array((0.75, 1.25, 2.25)) * half).tolist()),
             origin=(0.0, CENTER, LYING),
@@ -50,6 +53,7 @@ def arm_push(name: str) -> Task:
         ),
         hints=Hints(
             horizon=HORIZONS[name],
+            random_start_share=0.5,
             budgets=budgets(laptop=Budget(control_steps=1_500_000, gradient_steps=60_000)),
         ),
         summary=(

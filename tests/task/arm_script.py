@@ -1,6 +1,6 @@
 """An arm with a gripper that follows waypoints by inverse kinematics, with a task's own actions.
 
-The gripper points down; `closing` is the angle of the fingers' direction from +x in the plane [rad].
+The gripper points down; `closing` is the angle from +x to the fingers' direction [rad].
 """
 
 import jax
@@ -8,38 +8,12 @@ import mujoco
 import numpy as np
 
 from robot_gcrl.contract.actuate import actuate
-from robot_gcrl.task.arm import JOINT_HIGH, JOINT_LOW, JOINTS, TARGET_CHANGE
+from robot_gcrl.task.arm import JOINTS, TARGET_CHANGE
+from robot_gcrl.task.arm_kinematics import ALONG_Y, reach_down
 from robot_gcrl.task.registry import load_task
 
 N = len(JOINTS)
-ALONG_X, ALONG_Y = 0.0, np.pi / 2
 CLOSE, OPEN = -1.0, 1.0
-
-
-def downward(closing):
-    """The tip's orientation: z down, y along the fingers' direction."""
-    y, z = np.array((np.cos(closing), np.sin(closing), 0.0)), np.array((0.0, 0.0, -1.0))
-    return np.stack((np.cross(y, z), y, z), axis=1)
-
-
-def solve(model, joints, position, closing=ALONG_Y):
-    """Joint angles [7] that bring the tip there, from `joints` on, and the error [m, rad]."""
-    data, site = mujoco.MjData(model), model.site("tip").id
-    data.qpos[:N] = joints
-    jacobian, wanted, error = np.zeros((6, model.nv)), downward(closing), np.zeros(6)
-    for _ in range(200):
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_comPos(model, data)
-        found = data.site_xmat[site].reshape(3, 3)
-        turn = 0.5 * np.cross(found, wanted, axis=0).sum(1)
-        error = np.concatenate((position - data.site_xpos[site], turn))
-        if np.linalg.norm(error) < 1e-4:
-            break
-        mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], site)
-        part = jacobian[:, :N]
-        step = part.T @ np.linalg.solve(part @ part.T + 1e-4 * np.eye(6), error)
-        data.qpos[:N] = np.clip(data.qpos[:N] + step.clip(-0.1, 0.1), JOINT_LOW, JOINT_HIGH)
-    return data.qpos[:N].copy(), float(np.linalg.norm(error))
 
 
 class ScriptedArm:
@@ -61,7 +35,7 @@ class ScriptedArm:
             )  # fmt: skip
         mujoco.mj_forward(self.model, self.data)
         self.start = self.data.qpos.copy()
-        self.ctrls, self.ctrl = [], np.float32((*self.data.qpos[:N], self.data.qpos[N]))
+        self.ctrls, self.ctrl = [], self.data.qpos[: N + 1].astype(np.float32)
 
     @property
     def time(self):
@@ -93,8 +67,11 @@ class ScriptedArm:
         start = self.tip
         count = max(1, round(np.linalg.norm(position - start) / (speed * 0.05)))
         for i in range(1, count + 1):
-            joints, error = solve(
-                self.model, self.ctrl[:N], start + (position - start) * i / count, closing
+            joints, error = reach_down(
+                self.model,
+                self.ctrl[:N],
+                start + (position - start) * i / count,
+                closing=closing,
             )
             assert error < 2e-3, (position, error)
             while abs(joints - self.ctrl[:N]).max() > 1e-3:
