@@ -17,7 +17,7 @@ from robot_gcrl.contract.observe import (
     read_inputs,
 )
 from robot_gcrl.task.registry import load_task
-from tests.task.gaits import GREATEST_SWING, TASK, Steering, trot
+from tests.task.trotting import GREATEST_SWING, TASK, Steering, trot
 
 CONTRACT, MODEL = TASK.contract, TASK.model
 LAYOUT = make_layout(CONTRACT, MODEL)
