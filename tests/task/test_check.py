@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import jax
@@ -7,6 +8,9 @@ import numpy as np
 import pytest
 
 from robot_gcrl.contract import Field
+from robot_gcrl.contract.fields import Healthy
+from robot_gcrl.contract.observe import make_layout
+from robot_gcrl.task import check_model
 from robot_gcrl.task.check import check_task
 from robot_gcrl.task.goals import box_goals
 from robot_gcrl.task.layouts import LAYOUTS
@@ -24,8 +28,8 @@ def test_every_task_conforms(name):
     # seen to fail with the ant's STANDING height 0.5 (feet 8 cm in the floor) and with a point
     # maze whose starts anywhere are jittered by 2 m (the ball stands in a wall)
     checks = check_task(load_task(name))
-    assert [check for check in checks if check.problems] == []
-    assert len(checks) == 11
+    assert [check for check in checks if check.problems or check.limits] == []
+    assert len(checks) == 17
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +57,95 @@ def test_names_that_the_model_lacks(task):
     field = Field(source="sensor", name="gps", unit="m")
     contract = replace(task.contract, observation=(*task.contract.observation, field))
     assert problems(replace(task, contract=contract)) == [
-        "The model has no sensor 'gps'. It has: none. Name one of these."
+        "The model has no sensor 'gps', which the observation names. It has: none. Name one of "
+        "these."
     ]
 
 
-def test_models_that_mjx_refuses(task):
-    def add_mesh_collision(spec):
-        spec.option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
+def test_every_missing_name_is_told_with_those_that_exist_closest_first():
+    # seen to fail with make_layout's own error, which stops at the first and lists by number
+    ant = load_task("ant")
+    field = Field(source="qpos", name="back_left_ancle", unit="rad")
+    limit = Healthy(field=Field(source="qpos", name="rot", unit="m"), low=0.0, high=1.0)
+    contract = replace(
+        ant.contract, observation=(*ant.contract.observation, field), healthy=(limit,)
+    )
+    first, second = problems(replace(ant, contract=contract))
+    assert first.startswith(
+        "The model has no joint 'back_left_ancle', which the observation names. It has: "
+        "back_left_ankle, back_left_hip, back_right_ankle, "
+    )
+    assert second.startswith("The model has no joint 'rot', which healthy names. It has: root, ")
+
+
+def test_a_model_for_the_native_engine_alone(task):
+    # seen to fail with the gap among the problems
+    def add(spec):
         spec.option.solver = mujoco.mjtSolver.mjSOL_PGS
 
-    (problem,) = problems(with_model(task, add_mesh_collision))[:1]
-    assert problem.startswith("MJX refuses the model: ")
+    native = replace(with_model(task, add), anywhere=task.train.start)
+    assert problems(native) == []
+    limits = [text for check in check_task(native) for text in check.limits]
+    assert limits == ["The option solver is pgs; MJX has cg, newton."]
+
+
+def test_actuators_that_no_action_moves_or_that_the_model_would_clip(task):
+    # seen to fail with the limits of the contract in place of the ctrl of many actions
+    action = task.contract.action
+    still = replace(action, scale=(1e-9, 6.25), offset=(1.0, 0.0))
+    (problem,) = problems(replace(task, contract=replace(task.contract, action=still)))
+    assert problem == "Actuator 'x' gets the ctrl 1 for every action."
+    strong = replace(action, scale=(6.25, 9.0), high=(6.25, 20.0))
+    (problem,) = problems(replace(task, contract=replace(task.contract, action=strong)))
+    assert problem == (
+        "Actuator 'y' gets ctrl in [-6.25, 9]; its ctrlrange in the model is [-6.25, 6.25]. "
+        "Change ActionMap.low and high, or it."
+    )
+
+
+def test_a_component_that_is_observed_twice_or_has_no_unit(task):
+    x = replace(task.contract.observation[0], unit="")
+    contract = replace(task.contract, observation=(x, *task.contract.observation))
+    assert problems(replace(task, contract=contract)) == [
+        "The field of qpos 'x' has no unit. Expected '1' for none.",
+        "The observation holds component 0 of qpos 'x' (identity) 2 times. Expected once.",
+    ]
+
+
+def test_starts_that_are_no_start_of_an_episode(task):
+    # seen to fail with `healthy` asked of the first start alone
+    limit = Healthy(field=task.contract.observation[0], low=0.0, high=1.0)
+    (first, *_) = problems(replace(task, contract=replace(task.contract, healthy=(limit,))))
+    assert re.fullmatch(r"train: \d+ of 128 starts are outside of what is healthy \('x'\)\.", first)
+
+
+def test_an_achieved_goal_that_is_another_quantity(task, monkeypatch):
+    # a layout that reads y in place of x and x in place of y
+    def crossed(contract, model):
+        layout = make_layout(contract, model)
+        return replace(layout, inputs=layout.inputs[[1, 0, 2, 3]])
+
+    monkeypatch.setattr(check_model, "make_layout", crossed)
+    first, *_ = problems(task)
+    assert re.match(r"train: Goal field 'x' reads .*; component 0 of qpos 'x' is ", first)
+
+
+def test_samplers_that_raise(task):
+    def start(key):
+        return float(key), jnp.zeros(2)
+
+    line = start.__code__.co_firstlineno + 1
+    first, *_ = problems(replace(task, anywhere=start))
+    assert first.startswith("anywhere: ")
+    assert first.endswith(f", in line {line} of {__file__}.")
+
+
+def test_starts_that_never_change(task):
+    fixed = planar_starts(np.zeros((1, 2)), jitter=0.0)
+    train = Distribution(start=fixed, goal=task.train.goal)
+    assert problems(replace(task, train=train)) == [
+        "train: every key gives the same start. Expected a new one at every reset."
+    ]
 
 
 def test_goals_in_the_model(task):
@@ -119,14 +201,18 @@ def test_goals_beyond_their_bounds(task):
 def test_goals_that_are_not_finite_or_of_another_size(task):
     nan = with_goal(task, lambda key, report: jnp.full(2, jnp.nan))
     assert problems(nan) == ["eval: some goal are not finite."]
-    assert len(check_task(nan)) == 6  # what needs finite samples is left out
+    assert len(check_task(nan)) == 10  # what needs finite samples is left out
     large = with_goal(task, lambda key, report: jax.random.uniform(key, (3,)))
     assert problems(large) == ["eval: goal has shape (3,). Expected (2,)."]
 
 
 def test_goals_that_do_not_depend_on_the_key(task):
-    fixed = with_goal(task, lambda key, report: jnp.array([0.0, 4.0]))
-    assert problems(fixed) == ["eval: every key gives the goal [0.0, 4.0]."]
+    def fixed(key, report):
+        return jnp.array([0.0, 4.0])
+
+    train = Distribution(start=task.train.start, goal=fixed)
+    assert problems(replace(task, train=train)) == ["train: every key gives the goal [0.0, 4.0]."]
+    assert problems(with_goal(task, fixed)) == []  # a maze with one goal cell
 
 
 def test_samplers_with_a_memory(task):
