@@ -27,7 +27,7 @@ def bench_physics(
     all_tasks: bool = False,
     engine: Engine = "auto",
     num_envs: Sequence[int] = (64, 256, 1024),
-    seconds: float = 10.0,
+    seconds: float = 4.0,
     compilation: bool = True,
 ) -> dict[str, Any]:
     """Measures every task with every number of worlds, each in a process of its own.

@@ -20,7 +20,7 @@ class BenchPhysics:
     """Physics engine; auto is native on a CPU and mjx on an accelerator."""
     num_envs: tuple[int, ...] = (64, 256, 1024)
     """Numbers of worlds, each measured by itself."""
-    seconds: float = 10.0
+    seconds: float = 4.0
     """Duration of each measurement, without starting and compiling [s]."""
     skip_compilation: bool = False
     """Leave out how long MJX compiles the step of each task."""

@@ -44,15 +44,17 @@ def test_every_figure_is_there(result):
 
 @pytest.mark.slow  # XLA takes a quarter of a minute for MJX, even of two joints
 def test_mjx_is_measured_too():
-    # Seen to fail: with the cache left on, the second compilation took no time.
+    # Seen to fail: with the cache left on, the second compilation took 0.9 s after 14.
+    times = []
     for _ in range(2):
         result = bench_physics(tasks=("reacher",), engine="mjx", num_envs=(3,), seconds=0.1)
         (row,), (compiled,) = result["rows"], result["compilation"]
-        assert compiled["compiling_seconds"] > 0.5
+        times.append(compiled["compiling_seconds"])
         parts = compiled["lowering_seconds"] + compiled["compiling_seconds"]
         assert compiled["seconds"] == pytest.approx(parts, rel=0.01)
         assert set(row["control_steps_per_second"]) == {"engine", "environment"}
         assert row["engine_over_bare"] is None
+    assert min(times) > max(times) / 3
 
 
 def test_the_tables_say_what_was_measured(result):
@@ -121,7 +123,7 @@ def test_one_task_of_each_robot_unless_all_are_asked_for():
     [
         (
             ("--num-envs", "0"),
-            "The benchmark was given 10 s and 0 worlds. Expected more than 0 s, and at least one "
+            "The benchmark was given 4 s and 0 worlds. Expected more than 0 s, and at least one "
             "world. Change --seconds or --num-envs.",
         ),
         (
@@ -154,7 +156,7 @@ def test_json_is_one_object(monkeypatch, capsys):
     assert cli.main(["bench", "physics", "--task", "reacher", "--num-envs", "4", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["rows"][0]["refused"] == "rates"
-    assert "reacher: native, 4 worlds, 10 s" in captured.err
+    assert "reacher: native, 4 worlds, 4 s" in captured.err
     assert "reacher: MJX compiles its step" in captured.err
 
 

@@ -1,3 +1,9 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import pytest
 
@@ -48,6 +54,38 @@ def test_a_run_that_cannot_fit() -> None:
         "are free. Lower --replay-capacity (1000000000) or --num-envs (1000)."
     )
     check_memory(task.contract, task.model, config, available=sum(needs))
+
+
+@pytest.mark.slow  # a minute for each number of worlds, nearly all of it XLA
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is resident")
+@pytest.mark.parametrize("num_envs", [64, 1024])
+def test_the_announced_memory_is_what_a_run_takes(tmp_path: Path, num_envs: int) -> None:
+    # Seen to fail: with the worlds, the replay and the networks alone: 11 MiB of 883.
+    settings = {
+        "--task": "ant",
+        "--preset": "laptop",
+        "--num-envs": num_envs,
+        "--steps": num_envs * 8 * 5,
+        "--rollout": 8,
+        "--prefill": 8,
+        "--control-steps-per-update": num_envs * 4,
+        "--replay-capacity": 200,
+        "--eval-episodes": 16,
+        "--evaluations": 1,
+        "--run": tmp_path / "run",
+    }
+    words = [str(word) for pair in settings.items() for word in pair]
+    said = tmp_path / "said"
+    with said.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "robot_gcrl.cli", "train", *words], stderr=stderr
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, said.read_text()
+    (announced,) = re.findall(r"memory +([\d,]+) MiB", said.read_text())
+    taken = usage.ru_maxrss / 1024  # [KiB] on Linux
+    assert float(announced.replace(",", "")) == pytest.approx(taken, rel=0.1)
 
 
 def test_this_machine_says_what_it_has() -> None:
