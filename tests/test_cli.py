@@ -132,12 +132,14 @@ def test_json_is_one_object_whatever_a_library_prints(
 
 
 def test_tasks_as_json_and_as_a_table_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: with a family of mazes in the JSON and its members in the table
     assert cli.main(["tasks", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["tasks"]
     assert cli.main(["tasks"]) == 0
-    head, *lines = capsys.readouterr().out.splitlines()
+    head, *lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     assert head.split()[0] == "task"
-    assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
+    named = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert named == list(dict.fromkeys(sorted(row["family"] for row in rows)))
     assert all(len(row["success_radius"]) >= 1 and row["summary"].endswith(".") for row in rows)
 
 
