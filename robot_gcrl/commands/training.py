@@ -1,6 +1,7 @@
 """The commands around training: tasks, runs, this machine."""
 
 import functools
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from robot_gcrl.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Tasks:
-    """Lists the tasks."""
+    """Lists the tasks: robot, goal, action, how long an episode takes, what success is."""
 
     json: bool = False
     """Print one JSON object instead of a table."""
@@ -27,11 +28,13 @@ class Tasks:
         from robot_gcrl.task.table import format_rows, task_rows
 
         rows = task_rows()
-        show(say, format_rows(rows), {"tasks": rows}, as_json=self.json)
+        width = shutil.get_terminal_size((100, 24)).columns
+        show(say, format_rows(rows, width=width), {"tasks": rows}, as_json=self.json)
         if self.render is not None:
             from robot_gcrl.viewer.film import draw_tasks
 
-            draw_tasks(self.render)
+            paths = draw_tasks(self.render)
+            sys.stderr.write(f"Wrote {len(paths)} pictures into {self.render}\n")
         return DONE
 
 
