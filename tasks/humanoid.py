@@ -7,7 +7,6 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, Healthy, SuccessGroup
 from robot_gcrl.contract.observe import Report
@@ -127,9 +126,9 @@ def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:
 
 
 def ring_goals(inner: float, outer: float) -> SampleGoal:
-    """Goals x, y around the origin, their distance uniform between `inner` and `outer` [m]."""
+    """Goals [2] around the origin, x, y, their distance uniform between `inner` and `outer` [m]."""
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         del report
         radius_key, angle_key = jax.random.split(key)
         angle = jax.random.uniform(angle_key, maxval=2 * np.pi)
@@ -140,9 +139,9 @@ def ring_goals(inner: float, outer: float) -> SampleGoal:
 
 
 def standing(places: SampleGoal) -> SampleGoal:
-    """Goals x, y, z: those of `places` with the torso's height."""
+    """Goals [3], x, y, z: those of `places` [2] with the torso's height [m]."""
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         return jnp.append(places(key, report), GOAL_HEIGHT)
 
     return sample

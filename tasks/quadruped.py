@@ -8,7 +8,6 @@ is not observed: no sensor of such a robot measures it.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, Healthy, SuccessGroup
 from robot_gcrl.contract.observe import Report
@@ -110,10 +109,10 @@ def make_contract() -> Contract:
 
 
 def pose_goals(radius: float) -> SampleGoal:
-    """Goals x, y uniform over a disk around the origin [m], cos and sin of any heading."""
+    """Goals [4]: x, y uniform over a disk around the origin [m], cos and sin of any heading."""
     place = disk_goals(radius)
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         place_key, heading_key = jax.random.split(key)
         heading = jax.random.uniform(heading_key, minval=-np.pi, maxval=np.pi)
         turned = jnp.stack((jnp.cos(heading), jnp.sin(heading)))
