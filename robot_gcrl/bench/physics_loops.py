@@ -57,22 +57,27 @@ def make_env(task: Task, engine: str, num_envs: int) -> tuple[Engine, GoalEnv]:
 def record(task: Task, num_envs: int) -> tuple[EnvState, Recording]:
     """Worlds at their starts, and MOST_STEPS control steps of them with random actions."""
     _, env = make_env(task, "native", num_envs)
+    key = jax.random.key(0)
     size, actuators = task.contract.action_size, make_layout(task.contract, task.model).actuators
 
-    def step(state: EnvState, key: Array) -> tuple[EnvState, Recording]:
-        act_key, env_key = jax.random.split(key)
-        action = jax.random.uniform(act_key, (num_envs, size), minval=-1.0)
-        after = env.step(state, action, env_key)
+    def step(state: EnvState, i: Array) -> tuple[EnvState, Recording]:
+        action = jax.random.uniform(jax.random.fold_in(key, i), (num_envs, size), minval=-1.0)
+        after = env.step(state, action, jax.random.fold_in(_steps_key(), i))
         ctrl = jnp.zeros_like(after.previous_ctrl).at[:, actuators].set(after.previous_ctrl)
         starts = Starts(state.ended, after.physics.qpos, after.physics.qvel, {})
         return after, Recording(action, ctrl, starts)
 
     @jax.jit
-    def run(key: Array) -> tuple[EnvState, Recording]:
+    def run() -> tuple[EnvState, Recording]:
         start = env.init(key)
-        return start, jax.lax.scan(step, start, jax.random.split(key, MOST_STEPS))[1]
+        return start, jax.lax.scan(step, start, jnp.arange(MOST_STEPS))[1]
 
-    return run(jax.random.key(0))
+    return run()
+
+
+def _steps_key() -> Array:
+    """By which starts and goals are drawn, when it is recorded and when it is repeated."""
+    return jax.random.key(1)
 
 
 Loop = Callable[[int], None]
@@ -115,7 +120,7 @@ def environment_loop(env: GoalEnv, start: EnvState, recording: Recording) -> Loo
     def rollout(state: EnvState, actions: Array, steps: Array) -> tuple[Array, Bool[Array, " N"]]:
         def body(i: Array, carry: tuple[EnvState, Array]) -> tuple[EnvState, Array]:
             state, seen = carry
-            state = env.step(state, actions[i], jax.random.fold_in(jax.random.key(1), i))
+            state = env.step(state, actions[i], jax.random.fold_in(_steps_key(), i))
             # What a policy would be given must be computed, or XLA leaves it out
             return state, seen + env.observation(state).sum() + env.goal_input(state).sum()
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_measured_is_refused(words, message, capsys):
     assert capsys.readouterr().err == f"robot-gcrl: {message}\n"
 
 
-# Seen to fail: with the child's output written to this process's stdout.
+# Seen to fail: with the table said whatever was asked for.
 def test_json_is_one_object(monkeypatch, capsys):
     monkeypatch.setattr(physics, "_measure", lambda what, *words: {"refused": what})
     assert cli.main(["bench", "physics", "--task", "reacher", "--num-envs", "4", "--json"]) == 0
