@@ -18,8 +18,11 @@ from mujoco.batch import Batch, SimulationError
 
 from robot_gcrl.bridge.endpoint import find_server
 from robot_gcrl.bridge.serve import Ending
-from robot_gcrl.contract.observe import Report
+from robot_gcrl.contract.actuate import initial_ctrl
+from robot_gcrl.contract.observe import Report, read_inputs
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.errors import RobotError
+from robot_gcrl.policy.departure import Departures
 from robot_gcrl.policy.runtime import PolicyFile, read_policy
 from robot_gcrl.policy.scene import load_scene
 
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     file = read_policy(options.policy)
     endpoint = find_server(options.connect)
-    world = World(file, options.robots)
+    world = World(file, options.robots, options.randomize)
     with Ending() as ending:
         result = simulate(options, file, world, endpoint, lambda: not ending.is_set)
     text = json.dumps(result, allow_nan=False)
@@ -75,17 +78,18 @@ class World:
     in C MuJoCo: the same commands give the same episode, bit for bit.
 
     Attributes:
-      report: what all robots measure, of one instant.
+      report: what is true of all robots, of one instant.
+      inputs: float32 [N, I], what they measure; without realism it is true.
       diverged: bool [N], whose last step failed: they are where they were before it.
       position: float64 [N, A], of the actuated joints; NaN where an actuator drives none.
       velocity: likewise.
     """
 
-    def __init__(self, file: PolicyFile, robots: int) -> None:
+    def __init__(self, file: PolicyFile, robots: int, level: Level = "off") -> None:
         """Loads the scene; every robot is still to be placed.
 
         Raises:
-          PolicyError: this version of MuJoCo cannot read the scene.
+          PolicyError: this version of MuJoCo cannot read the scene, or the file has no such level.
         """
         # MuJoCo would write MUJOCO_LOG.TXT into the user's folder for each world that diverges
         log = mujoco.MjLogConfig.get()
@@ -95,31 +99,58 @@ class World:
         self._batch = Batch(model, robots, min(robots, os.cpu_count() or 1))
         self._qpos, self._qvel = self._batch.bind("qpos"), self._batch.bind("qvel")
         self._ctrl, self._sensordata = self._batch.bind("ctrl"), self._batch.bind("sensordata")
+        self._file = file
         self._substeps, self._actuators = file.simulation.substeps, file.layout.actuators
+        departures = None if level == "off" else Departures(file, model, level)
+        self._departing = [departures.robot() for _ in range(robots)] if departures else []
+        self._fields = (
+            {name: self._batch.expand(name) for name in departures.variants} if (departures) else {}
+        )
         joints = [None if j is None else model.joint(j) for j in file.contract.action.joints]
         self._driven = np.array([joint is not None for joint in joints])
         self._at_qpos = np.array([0 if j is None else int(j.qposadr[0]) for j in joints])
         self._at_qvel = np.array([0 if j is None else int(j.dofadr[0]) for j in joints])
         self.diverged = np.zeros(robots, bool)
         self._measure()
+        self.inputs = read_inputs(file.layout, self.report)
+
+    def draw(self, robot: int, seed: Sequence[int]) -> np.ndarray:
+        """Draws how a robot departs from the scene in its next episode.
+
+        Returns:
+          What the goal that it is told differs by [G].
+        """
+        if not self._departing:
+            return np.zeros(self._file.contract.goal_size, np.float32)
+        departure = self._departing[robot]
+        departure.draw(seed)
+        return departure.goal_bias
 
     def place(self, robot: int, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Puts a robot at a start, blank in all that is not position or velocity."""
         self._batch.reset([robot], stage=_NO_STAGE)
+        if self._departing:
+            qpos = self._departing[robot].place(qpos)
+            for name, value in self._departing[robot].fields.items():
+                self._fields[name][robot] = value
+            self._batch.set_const([robot])
         self._qpos[robot], self._qvel[robot] = qpos, qvel
         self._batch.forward([robot], _VELOCITY_STAGE)
         self._measure()
+        true = read_inputs(self._file.layout, self.report)
+        if self._departing:
+            ctrl = initial_ctrl(self._file.contract, true[robot])
+            self._departing[robot].begin(true[robot], ctrl)
+            self.inputs[robot] = self._departing[robot].shown
+        else:
+            self.inputs = true
 
     def step(self, moves: np.ndarray, ctrl: np.ndarray) -> None:
         """One control step of the robots of the mask `moves` [N], under ctrl [N, A]."""
         batch, before = self._batch, (self._batch.state.copy(), self.report)
-        self._ctrl[:, self._actuators] = ctrl
         batch.warning[:, _BAD_STATE, 1] = _UNTOUCHED
         failed = np.zeros_like(self.diverged)
-        try:
-            batch.step(moves, self._substeps, _VELOCITY_STAGE)
-        except SimulationError as error:
-            failed[error.ids] = True
+        self._advance(moves, ctrl, failed)
         failed |= (batch.warning[:, _BAD_STATE, 1] != _UNTOUCHED).any(-1)
         self._measure()
         self.diverged = failed | ~np.isfinite(batch.state).all(-1)
@@ -128,6 +159,38 @@ class World:
             self._measure()
             for new, old in zip(self.report, before[1], strict=True):
                 new[self.diverged] = old[self.diverged]
+
+        self._see(moves)
+
+    def _advance(self, moves: np.ndarray, ctrl: np.ndarray, failed: np.ndarray) -> None:
+        """All substeps; under realism commands come into force within them."""
+        commands = {}
+        for i in np.flatnonzero(moves) if self._departing else ():
+            commands[i] = self._departing[i].send(ctrl[i])
+            self._qvel[i] = self._departing[i].kick(self._qvel[i])
+        held = {i: int(command.substeps) for i, command in commands.items()}
+        self._ctrl[:, self._actuators] = ctrl
+        for i, command in commands.items():
+            self._ctrl[i, self._actuators] = command.held
+        done = 0
+        for change in (*sorted(set(held.values())), self._substeps):
+            if done < change:
+                try:
+                    self._batch.step(moves, change - done, _VELOCITY_STAGE)
+                except SimulationError as error:
+                    failed[error.ids] = True
+                done = change
+            for i in (i for i, substeps in held.items() if substeps == change):
+                self._ctrl[i, self._actuators] = commands[i].ctrl
+
+    def _see(self, moves: np.ndarray) -> None:
+        true = read_inputs(self._file.layout, self.report)
+        if not self._departing:
+            self.inputs = true
+            return
+        for i in np.flatnonzero(moves):
+            self._departing[i].see(true[i])
+            self.inputs[i] = self._departing[i].shown
 
     def _measure(self) -> None:
         with np.errstate(over="ignore"):

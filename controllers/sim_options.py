@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from robot_gcrl.contract.realism import LEVELS, Level
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -35,6 +37,7 @@ class Options:
     seed: int
     seconds: float
     pause: int | None
+    randomize: Level
     out: Path | None
     json: bool
 
@@ -86,12 +89,18 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         help="Distribution of the policy file that starts and goals are of.",
     )
     add("--first", type=_count(0), default=0, help="Number of the first start and goal.")
-    add("--seed", type=_count(0), default=0, help="Seed of jitter and drops.")
+    add("--seed", type=_count(0), default=0, help="Seed of jitter, drops and realism.")
     add(
         "--seconds",
         type=_number(0.0),
         default=math.inf,
         help="End after so much simulated time, episodes or not.",
+    )
+    add(
+        "--randomize",
+        choices=LEVELS,
+        default="off",
+        help="Level of realism: how the robots depart from the scene, a level of the policy file.",
     )
     add("--out", type=Path, help="File that receives the JSON object too.")
     add("--json", action="store_true", help="Print one JSON object instead of a table.")

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +12,7 @@ from robot_gcrl.bridge.endpoint import Endpoint
 from robot_gcrl.bridge.pacing import Pacer
 from robot_gcrl.bridge.rules import deadlines
 from robot_gcrl.bridge.security import ClientSecurity
-from robot_gcrl.contract.observe import Report, read_inputs
+from robot_gcrl.contract.observe import Report
 from robot_gcrl.policy.runtime import PolicyFile
 
 from .sim_clock import Clock
@@ -31,9 +31,14 @@ class World(Protocol):
     """What steps the robots; see controllers/sim.py."""
 
     report: Report
+    inputs: np.ndarray
     diverged: np.ndarray
     position: np.ndarray
     velocity: np.ndarray
+
+    def draw(self, robot: int, seed: Sequence[int]) -> np.ndarray:
+        """Draws how the robot departs in its next episode; returns the error of its goal [G]."""
+        ...
 
     def place(self, robot: int, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Puts a robot at a start."""
@@ -84,6 +89,7 @@ class Run:
         self._clock = Clock(math.inf if options.lockstep else options.speed)
         self._steps = self._missed = 0
         for i in range(options.robots):
+            self._draw(i, options.first + i)
             world.place(i, *self._schedule.start(options.first + i))
         self._robots = make_robots(
             options, file, endpoint, self._clock, world.position, world.velocity
@@ -127,6 +133,7 @@ class Run:
             "delay": options.delay,
             "jitter": options.jitter,
             "drop": options.drop,
+            "randomize": options.randomize,
             "seed": options.seed,
             "scenarios": options.scenarios,
             "steps": self._steps,
@@ -153,7 +160,10 @@ class Run:
             scenario, name = self._schedule.next(), robot.client.link.robot
             episode = self._schedule.episode(scenario, robot=name, step=self._steps)
             begun.append((robot, episode))
-            orders.append(Order(robot.client, report, episode.goal))
+            goal = np.clip(
+                episode.goal + self._draw(robot.index, scenario), *self._file.contract.goal_bounds
+            )
+            orders.append(Order(robot.client, report, goal))
         if not goals.set(orders, goes_on):
             return False
         for robot, episode in begun:
@@ -161,6 +171,9 @@ class Run:
             self._place(robot, episode.scenario)
             robot.episode = episode
         return bool(self._running())
+
+    def _draw(self, index: int, scenario: int) -> np.ndarray:
+        return self._world.draw(index, (self._options.seed, scenario))
 
     def _place(self, robot: Robot, scenario: int) -> None:
         i = robot.index
@@ -170,7 +183,7 @@ class Run:
     def _reports(self) -> list[Callable[[], int]]:
         """What each robot sends now."""
         report = self._world.report
-        inputs = read_inputs(self._file.layout, report)
+        inputs = self._world.inputs
         return [
             lambda robot=robot, i=robot.index: robot.report(inputs[i], report.qpos[i])
             for robot in self._robots
@@ -196,7 +209,9 @@ class Run:
                 continue
             robot.episode = None
             if self._goals is None:
-                self._place(robot, self._schedule.next())
+                scenario = self._schedule.next()
+                self._draw(robot.index, scenario)
+                self._place(robot, scenario)
         return True
 
     def _exchange(self, robots: list[Robot], goes_on: GoesOn) -> bool:

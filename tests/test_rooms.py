@@ -19,7 +19,7 @@ CONTROLLERS = {
 
 
 # The scene, in MuJoCo; without JAX
-SIMULATOR = {"mujoco", "robot_gcrl.policy.scene"}
+SIMULATOR = {"mujoco", "robot_gcrl.policy.departure", "robot_gcrl.policy.scene"}
 
 
 def imported(source: str) -> set[str]:

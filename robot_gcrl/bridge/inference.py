@@ -38,8 +38,9 @@ class Inference:
     def run(self, work: Sequence[tuple[Session, Sample, np.ndarray]]) -> tuple[np.ndarray, int]:
         """Ctrl [B, A] for (session, report, goal [G]) of B robots, and how long it took [ns].
 
-        Previous actions and ctrl are those of the session's last command; where the report says what
-        was really written, that counts, and where an episode starts, the measured position does.
+        Previous actions and ctrl are those of the session's last commands; where the report says
+        what was really written, that counts, and where an episode starts, the measured position
+        does.
         """
         began = time.monotonic_ns()
         inputs = rows([sample.inputs for _, sample, _ in work])

@@ -106,6 +106,7 @@ def _recorder(
         "scale": settings.scale,
         "dry_run": settings.dry_run,
         "runtime": runtime.name,
+        "trained_delay": list(file.trained_delay),
     }
     return Recorder(path, header)
 

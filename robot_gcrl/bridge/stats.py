@@ -20,19 +20,19 @@ _QUANTILES = {"median": 50, "p90": 90, "p99": 99, "max": 100}
 def recording_stats(path: Path) -> dict[str, Any]:
     """What was measured, for `--json`; None stands for what was not.
 
-    Keys: policy, task, control_dt_s, started, seconds, frames, trained_delay ("none": the contract
-    names no range of delays), robots. Of each robot: sessions, reports, rate_hz, commands and
-    commands_not_sent (of these, in a dry run), age_ms and round_trip_ms (n, median, p90, p99, max),
-    older_than_a_period (the share of ages), dropped (by cause: superseded by a newer report before
-    it was answered, stale at the server, bad, fenced with its old session, missing on the way),
-    without_command (by cause), clips, holds, link_stops and latched_stops (count, total_s,
-    longest_s), goals and goals_refused.
+    Keys: policy, task, control_dt_s, started, seconds, frames, trained_delay_s (least and greatest
+    age of an action in training; None in a recording that does not say), robots. Of each robot:
+    sessions, reports, rate_hz, commands and commands_not_sent (of these, in a dry run), age_ms and
+    round_trip_ms (n, median, p90, p99, max), older_than_a_period and within_trained_delay (shares
+    of the ages), dropped (by cause: superseded by a newer report before it was answered, stale at
+    the server, bad, fenced with its old session, missing on the way), without_command (by cause),
+    clips, holds, link_stops and latched_stops (count, total_s, longest_s), goals and goals_refused.
 
     Raises:
       BridgeError: it is no recording, or damaged.
     """
     header, entries = read_recording(path)
-    contract = recorded_contract(path, header)
+    contract, trained = recorded_contract(path, header), _trained_delay(header)
     tallies, first, last, frames = Tallies(), None, 0, 0
     for entry in entries:
         tallies.add(entry)
@@ -46,9 +46,9 @@ def recording_stats(path: Path) -> dict[str, Any]:
         "started": header.get("started"),
         "seconds": None if first is None else (last - first) / 1e9,
         "frames": frames,
-        "trained_delay": "none",
+        "trained_delay_s": trained,
         "robots": {
-            robot: _robot(tally, contract.control_dt)
+            robot: _robot(tally, contract.control_dt, trained)
             for robot, tally in sorted(tallies.by_robot.items())
         },
     }
@@ -65,8 +65,8 @@ def format_stats(stats: dict[str, Any]) -> str:
         lines += ["", "no robot had a session"]
     lines += [
         "",
-        "The policy was trained without delay: an action was applied at the instant of its report. "
-        f"A control period is {stats['control_dt_s'] * 1e3:g} ms.",
+        f"{_trained_text(stats['trained_delay_s'])} A control period is "
+        f"{stats['control_dt_s'] * 1e3:g} ms.",
     ]
     return "\n".join(lines)
 
@@ -86,7 +86,27 @@ def recorded_contract(path: Path, header: dict[str, Any]) -> Contract:
         ) from error
 
 
-def _robot(tally: Tally, control_dt: float) -> dict[str, Any]:
+def _trained_delay(header: dict[str, Any]) -> list[float] | None:
+    """[least, greatest] [s]; recordings of older servers do not say it."""
+    found = header.get("trained_delay")
+    if not isinstance(found, list) or len(found) != 2:
+        return None
+    return [float(value) for value in found]
+
+
+def _trained_text(trained: list[float] | None) -> str:
+    if trained is None:
+        return "The recording does not say which delays the policy was trained with."
+    low, high = (1e3 * value for value in trained)
+    if high == 0.0:
+        return (
+            "The policy was trained without delay: an action was applied at the instant of its "
+            "report."
+        )
+    return f"The policy was trained with delays of {low:g} to {high:g} ms."
+
+
+def _robot(tally: Tally, control_dt: float, trained: list[float] | None) -> dict[str, Any]:
     counts = tally.counts
     rate = tally.intervals / (tally.served_ns / 1e9) if tally.served_ns > 0 else None
     ages = np.array(tally.ages)
@@ -100,6 +120,7 @@ def _robot(tally: Tally, control_dt: float) -> dict[str, Any]:
         "age_ms": _distribution(tally.ages),
         "round_trip_ms": _distribution(tally.round_trips),
         "older_than_a_period": older,
+        "within_trained_delay": _share_within(ages, trained),
         "dropped": {name: counts[name] for name in _DROPS},
         "without_command": {name: counts[name] for name in _SILENT},
         "clips": {name: counts[name] for name in _CLIPS},
@@ -107,6 +128,13 @@ def _robot(tally: Tally, control_dt: float) -> dict[str, Any]:
         "goals": counts["goals"],
         "goals_refused": counts["goals_refused"],
     }
+
+
+def _share_within(ages: np.ndarray, trained: list[float] | None) -> float | None:
+    """Of ages [ns]; nothing lies within the delays of a policy that had none."""
+    if trained is None or trained[1] == 0.0 or not ages.size:
+        return None
+    return float(((ages >= 1e9 * trained[0]) & (ages <= 1e9 * trained[1])).mean())
 
 
 def _distribution(values: array) -> dict[str, Any]:
@@ -133,6 +161,9 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("dropped", _listed(found["dropped"])),
         ("clipped", _listed(found["clips"])),
     ]
+    within = found["within_trained_delay"]
+    if within is not None:
+        lines.insert(3, ("", f"{within:.1%} of the commands were within the trained delays"))
     if older is not None:
         lines.insert(3, ("", f"{older:.1%} of the commands were older than a control period"))
     for name in SPANS:

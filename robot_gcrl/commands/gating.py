@@ -39,8 +39,10 @@ class Gate:
     """Physics engine of the one program."""
     runtime: Literal["auto", "numpy", "onnxruntime"] = "auto"
     """What computes the policy on both sides; auto is ONNX Runtime where it is installed."""
+    randomize: Literal["off", "low", "full"] = "off"
+    """Level of realism up to which each has a row: how the simulated robots depart."""
     seed: int = 0
-    """Seed of jitter and drops."""
+    """Seed of jitter, drops and realism."""
     out: Path | None = None
     """File that receives the JSON object too."""
     json: bool = False
@@ -62,6 +64,7 @@ class Gate:
             realtime_episodes=self.realtime_episodes,
             engine=self.engine,
             runtime=self.runtime,
+            randomize=self.randomize,
             seed=self.seed,
         )
         if self.out is not None:

@@ -26,6 +26,8 @@ class View:
     """Robot of that server; without it, the first one that is there."""
     keys: Path | None = None
     """Folder of keys that `robot-gcrl keys` made; needed where the server has some."""
+    randomize: Literal["off", "low", "full"] = "off"
+    """Level of realism: how the simulated robot departs from the scene, anew at each reset."""
     follow: bool = False
     """Go on with the newest checkpoint of a run that is training."""
     viewer: Literal["studio", "classic"] = "studio"

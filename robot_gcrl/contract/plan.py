@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from robot_gcrl.contract.contract import Contract
-from robot_gcrl.contract.realism import Delay, Realism
+from robot_gcrl.contract.departures import Delay
+from robot_gcrl.contract.realism import Realism
 from robot_gcrl.errors import ContractError
 
 _FREE = 0  # mjtJoint

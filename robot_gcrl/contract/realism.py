@@ -2,8 +2,7 @@
 
 One block of a task's definition says it for training, evaluation, viewer and the simulated robot.
 Drawn once per episode: masses, friction and the like, biases, the mean delays; drawn anew in every
-control step: noise, jitter, losses, pushes. Everything is in SI units, and 0 is no departure.
-`robot_gcrl.contract.reality` draws and applies it.
+control step: noise, jitter, losses, pushes. `robot_gcrl.contract.reality` draws and applies it.
 """
 
 import dataclasses
@@ -11,205 +10,39 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
-from robot_gcrl.contract.fields import Source
-from robot_gcrl.errors import ContractError, unknown_name
+from robot_gcrl.contract.departures import (
+    QUANTITIES,
+    Delay,
+    GoalBias,
+    Noise,
+    Pose,
+    Push,
+    Variation,
+    require_size,
+)
+from robot_gcrl.errors import ContractError
+
+__all__ = [
+    "LEVELS",
+    "QUANTITIES",
+    "Delay",
+    "GoalBias",
+    "Level",
+    "Levels",
+    "Noise",
+    "Pose",
+    "Push",
+    "Realism",
+    "Variation",
+    "levels_from_json",
+    "levels_to_json",
+    "softened",
+]
 
 Level = Literal["off", "low", "full"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-
-
-class Quantity(NamedTuple):
-    """What a quantity of the model is.
-
-    Attributes:
-      kind: of the elements that have it.
-      by: whether a draw multiplies it or is added to it.
-      fields: arrays of the model that change, each with its columns.
-      unit: of a draw.
-    """
-
-    kind: Literal["body", "geom", "joint", "actuator"]
-    by: Literal["factor", "offset"]
-    fields: Mapping[str, tuple[int, ...]]
-    unit: str
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    # of a body whose shape stays, the inertia grows with the mass
-    "mass": Quantity("body", "factor", {"body_mass": (), "body_inertia": (0, 1, 2)}, "1"),
-    "center_of_mass": Quantity("body", "offset", {"body_ipos": (0, 1, 2)}, "m"),
-    "friction": Quantity("geom", "factor", {"geom_friction": (0,)}, "1"),
-    # stiffness and damping of a position servo, strength of a motor
-    "actuator_gain": Quantity(
-        "actuator", "factor", {"actuator_gainprm": (0,), "actuator_biasprm": (1, 2)}, "1"
-    ),
-    "damping": Quantity("joint", "factor", {"dof_damping": ()}, "1"),
-    "friction_loss": Quantity("joint", "offset", {"dof_frictionloss": ()}, "N m"),
-    "armature": Quantity("joint", "factor", {"dof_armature": ()}, "1"),
-}
-
-
-def _require_range(what: str, low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ContractError(
-            f"{what} has the range [{low}, {high}]. Expected finite numbers, the lower first. "
-            "Exchange or change them."
-        )
-
-
-def _require_size(what: str, name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0.0):
-        raise ContractError(
-            f"{what} has {name} {value}. Expected a finite number, 0 or more. Change it."
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variation:
-    """A quantity of the model that differs from episode to episode, uniform in [low, high].
-
-    Attributes:
-      quantity: one of QUANTITIES, which say whether a draw is a factor or an offset.
-      names: of the bodies, geoms, joints or actuators; empty for all.
-      low: the least draw.
-      high: the greatest.
-      together: whether one draw serves all of `names`; else each has its own.
-    """
-
-    quantity: str
-    names: tuple[str, ...] = ()
-    low: float
-    high: float
-    together: bool = False
-
-    def __post_init__(self) -> None:
-        if self.quantity not in QUANTITIES:
-            raise unknown_name("quantity", self.quantity, QUANTITIES, see="docs/tasks.md")
-        _require_range(f"Variation of {self.quantity!r}", self.low, self.high)
-        quantity = QUANTITIES[self.quantity]
-        if quantity.by == "factor" and self.low <= 0.0:
-            raise ContractError(
-                f"Variation of {self.quantity!r} has the least factor {self.low}. Expected a "
-                "number above 0: nothing has a mass, friction or gain of 0 or below. Raise it."
-            )
-        if self.quantity == "friction_loss" and self.low < 0.0:
-            raise ContractError(
-                f"Variation of 'friction_loss' has the least offset {self.low}. Expected 0 or "
-                "more: friction does not drive. Raise it."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """What a measured number differs by from the true one.
-
-    Attributes:
-      source: qpos, qvel or sensor.
-      names: of the joints or sensors; all of their components that are observed.
-      std: of normal noise, drawn in every control step.
-      bias: greatest constant error, drawn in [-bias, bias] once per episode (of an encoder).
-    """
-
-    source: Source
-    names: tuple[str, ...]
-    std: float = 0.0
-    bias: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("std", "bias"):
-            _require_size(f"Noise of {', '.join(self.names)}", name, getattr(self, name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GoalBias:
-    """How far the goal that the robot is told may be from the goal that counts, per component.
-
-    Attributes:
-      labels: of goal fields.
-      bias: greatest error, drawn in [-bias, bias] once per episode.
-    """
-
-    labels: tuple[str, ...]
-    bias: float
-
-    def __post_init__(self) -> None:
-        _require_size(f"GoalBias of {', '.join(self.labels)}", "bias", self.bias)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delay:
-    """How late something arrives [s], and what is lost.
-
-    Attributes:
-      low: least mean of an episode.
-      high: greatest mean of an episode.
-      jitter: greatest deviation from the mean, drawn in every control step.
-      hold: probability that nothing new arrives in a control step, and the old one stays.
-    """
-
-    low: float = 0.0
-    high: float = 0.0
-    jitter: float = 0.0
-    hold: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require_range("Delay", self.low, self.high)
-        for name in ("low", "jitter"):
-            _require_size("Delay", name, getattr(self, name))
-        if not 0.0 <= self.hold < 1.0:
-            raise ContractError(
-                f"Delay has hold {self.hold}. Expected a probability, below 1. Choose one."
-            )
-
-    @property
-    def greatest(self) -> float:
-        """The greatest delay of a control step [s]."""
-        return self.high + self.jitter if self.high + self.jitter > 0.0 else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Push:
-    """A kick: what somebody who bumps into the robot does to its velocity.
-
-    Attributes:
-      joint: a free joint.
-      interval: mean time between two kicks [s].
-      velocity: greatest change of velocity in the plane, in any direction [m/s].
-      spin: greatest change of the angular velocity around the vertical [rad/s].
-    """
-
-    joint: str
-    interval: float
-    velocity: float = 0.0
-    spin: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.interval) and self.interval > 0.0):
-            raise ContractError(
-                f"Push has interval {self.interval}. Expected seconds above 0. Choose some."
-            )
-        for name in ("velocity", "spin"):
-            _require_size("Push", name, getattr(self, name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pose:
-    """A hinge or slide that starts elsewhere: moved by [low, high], kept within its range.
-
-    Attributes:
-      joint: its name.
-      low: least offset [rad, m].
-      high: greatest.
-    """
-
-    joint: str
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _require_range(f"Pose of {self.joint!r}", self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +71,7 @@ class Realism:
     push: Push | None = None
 
     def __post_init__(self) -> None:
-        _require_size("Realism", "slope", self.slope)
+        require_size("Realism", "slope", self.slope)
         if self.slope >= math.pi / 4:
             raise ContractError(
                 f"Realism has slope {self.slope}. Expected radians below {math.pi / 4:.2f}. Lower "
@@ -246,9 +79,51 @@ class Realism:
             )
 
     @property
+    def least_delay(self) -> float:
+        """From a measurement until the command that answers it is in force, at least [s]."""
+        delays = (self.observation_delay, self.action_delay)
+        return sum(max(delay.low - delay.jitter, 0.0) for delay in delays)
+
+    @property
     def greatest_delay(self) -> float:
         """From a measurement until the command that answers it is in force, at most [s]."""
         return self.observation_delay.greatest + self.action_delay.greatest
+
+
+def softened(realism: Realism, share: float) -> Realism:
+    """A level that departs by a share of another one: every range shrinks toward no departure.
+
+    Pushes come as often, but weaker.
+    """
+
+    def toward(rest: float, value: float) -> float:
+        return rest + share * (value - rest)
+
+    def delay(of: Delay) -> Delay:
+        return Delay(**{name: share * value for name, value in dataclasses.asdict(of).items()})
+
+    variations = []
+    for v in realism.variations:
+        rest = 1.0 if QUANTITIES[v.quantity].by == "factor" else 0.0
+        low, high = toward(rest, v.low), toward(rest, v.high)
+        variations.append(dataclasses.replace(v, low=low, high=high))
+    push = realism.push
+    if push is not None:
+        push = dataclasses.replace(push, velocity=share * push.velocity, spin=share * push.spin)
+    return Realism(
+        variations=tuple(variations),
+        slope=share * realism.slope,
+        poses=tuple(
+            dataclasses.replace(p, low=share * p.low, high=share * p.high) for p in realism.poses
+        ),
+        noises=tuple(
+            dataclasses.replace(n, std=share * n.std, bias=share * n.bias) for n in realism.noises
+        ),
+        goal_bias=tuple(dataclasses.replace(g, bias=share * g.bias) for g in realism.goal_bias),
+        observation_delay=delay(realism.observation_delay),
+        action_delay=delay(realism.action_delay),
+        push=push,
+    )
 
 
 Levels = Mapping[str, Realism]

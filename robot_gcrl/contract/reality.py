@@ -77,12 +77,18 @@ def begin(
     return Reality(
         variant=(uniform[..., 0] * plan.variants).astype(np.int32),
         bias=bias,
-        goal_bias=plan.goal_bias * (2.0 * uniform[..., first:second] - 1.0),
+        goal_bias=goal_bias(plan, uniform),
         delay=low + (high - low) * uniform[..., second:third],
         seen=_repeated(inputs, plan.rows[0], xp),
         shown=inputs + bias + plan.std * normal,
         sent=_repeated(ctrl, plan.rows[1], xp),
     )
+
+
+def goal_bias(plan: Plan, uniform: Array) -> Array:
+    """What the goal that is told differs by [.., G], SI; `uniform` is that of `begin`."""
+    first = 1 + len(plan.bias)
+    return plan.goal_bias * (2.0 * uniform[..., first : first + len(plan.goal_bias)] - 1.0)
 
 
 def posed(plan: Plan, uniform: Array, qpos: Array, xp: ModuleType = np) -> Array:

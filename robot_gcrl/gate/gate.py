@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from robot_gcrl.bridge.children import ending_on_signals
+from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.gate.episodes import Episodes, summary
 from robot_gcrl.gate.paired import rate_difference
@@ -39,6 +40,7 @@ def run_gate(
     realtime_episodes: int = 20,
     engine: str = "auto",
     runtime: RuntimeName = "auto",
+    randomize: Level = "off",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Runs the episodes in one program and over the bridge, row by row.
@@ -54,7 +56,8 @@ def run_gate(
       realtime_episodes: with one robot and time that passes by itself; 0 leaves the row out.
       engine: what steps the worlds of the one program.
       runtime: that computes the policy on both sides.
-      seed: of jitter and drops.
+      randomize: level of realism up to which each has a row; the reference is without.
+      seed: of jitter, drops and realism.
 
     Returns:
       "reference", "rows" (each with its rates, its paired differences from the reference and its
@@ -65,6 +68,7 @@ def run_gate(
     """
     _check(episodes, robots, realtime_episodes)
     file = read_policy(policy)
+    levels = _levels(file, randomize)
     computes = make_runtime(file, runtime)
     robots = min(robots, episodes)
     stepper = make_engine(
@@ -93,6 +97,7 @@ def run_gate(
         drops=drops,
         restart=restart,
         real_time=bool(realtime_episodes),
+        levels=levels,
     )
     with (
         ending_on_signals(),
@@ -114,7 +119,7 @@ def compare(file: PolicyFile, row: Row, reference: Episodes, crossing: Crossing)
     """A row as JSON: its rates, and its differences from the same episodes of the reference."""
     episodes = crossing.episodes
     same = reference.first(len(episodes.reached))
-    at_once = not (row.delay or row.jitter or row.drop)
+    at_once = not (row.delay or row.jitter or row.drop or row.randomize != "off")
     scale = np.abs(np.array(file.contract.action.scale))
     first = np.abs(episodes.first_ctrl - same.first_ctrl) / scale
     return {
@@ -124,6 +129,7 @@ def compare(file: PolicyFile, row: Row, reference: Episodes, crossing: Crossing)
         "drop": row.drop,
         "restarts": row.restarts,
         "is_real_time": row.is_real_time,
+        "randomize": row.randomize,
         "is_clean": row.is_clean,
         **summary(episodes),
         "difference_any": rate_difference(same.reached, episodes.reached),
@@ -154,6 +160,17 @@ def _row(
     middle = rounds // 2 * length + length // 2
     crossing = bridge.run(row, episodes=count, robots=robots, restart_at=middle)
     return compare(file, row, reference, crossing)
+
+
+def _levels(file: PolicyFile, randomize: Level) -> list[Level]:
+    if randomize != "off" and randomize not in file.realism:
+        known = ", ".join(("off", *file.realism))
+        raise ConfigError(
+            f"The policy file {file.path} has no realism of the level {randomize!r}. It has: "
+            f"{known}. Choose one of these for --randomize."
+        )
+    wanted: tuple[Level, ...] = LEVELS[1 : LEVELS.index(randomize) + 1]
+    return [level for level in wanted if file.realism.get(level)]
 
 
 def _check(episodes: int, robots: int, realtime_episodes: int) -> None:

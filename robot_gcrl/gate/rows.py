@@ -1,6 +1,7 @@
 """The rows of the gate: what the link does to the commands, and how each row is run."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robot_gcrl.bridge.children import LISTENS, Child, serve_command
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.errors import BridgeError
 from robot_gcrl.gate.episodes import Episodes
 
@@ -28,6 +30,7 @@ class Row:
       drop: share of commands that are lost.
       restarts: whether the server is killed and started anew in the middle.
       is_real_time: whether time passes by itself, with one robot.
+      randomize: level of realism of the simulated robots.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Row:
     drop: float = 0.0
     restarts: bool = False
     is_real_time: bool = False
+    randomize: Level = "off"
 
     @property
     def is_clean(self) -> bool:
@@ -62,6 +66,7 @@ def make_rows(
     drops: tuple[float, ...],
     restart: bool,
     real_time: bool,
+    levels: Sequence[Level] = (),
 ) -> list[Row]:
     """All rows, the clean one first."""
     rows = [Row(name="bridge")]
@@ -69,6 +74,7 @@ def make_rows(
     rows += [Row(name=f"jitter 0 to {jitter}", jitter=jitter) for jitter in jitters if jitter]
     rows += [Row(name=f"drops {drop:.0%}", drop=drop) for drop in drops if drop]
     rows += [Row(name="server restart", restarts=True)] * restart
+    rows += [Row(name=f"realism {level}", randomize=level) for level in levels]
     return rows + [Row(name="real time", is_real_time=True)] * real_time
 
 
@@ -115,7 +121,7 @@ class Bridge:
         arguments += ["--connect", self._endpoint, "--out", str(out), "--episodes", str(episodes)]
         arguments += ["--robots", str(robots), "--seed", str(self._seed)]
         arguments += ["--delay", str(row.delay), "--jitter", str(row.jitter)]
-        arguments += ["--drop", str(row.drop)]
+        arguments += ["--drop", str(row.drop), "--randomize", row.randomize]
         arguments += [] if row.is_real_time else ["--lockstep"]
         arguments += ["--pause", str(restart_at)] if row.restarts else []
         with Child("simulated robots", arguments, self._environment) as simulation:

@@ -7,11 +7,13 @@ MuJoCo alone: the simulated robot makes the same.
 
 import copy
 import math
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
 
-from robot_gcrl.contract.realism import QUANTITIES, Quantity, Realism, Variation
+from robot_gcrl.contract.departures import QUANTITIES, Quantity, Variation
+from robot_gcrl.contract.realism import Realism
 from robot_gcrl.errors import ContractError, UnknownNameError, unknown_name
 
 NUM_VARIANTS = 512
@@ -63,6 +65,22 @@ def make_variants(
     return {name: np.stack(values) for name, values in rows.items() if values[0].size}
 
 
+def apply_variant(
+    model: mujoco.MjModel, data: mujoco.MjData, fields: Mapping[str, np.ndarray]
+) -> None:
+    """Makes a model the variant of these fields; the state in `data` stays as it is.
+
+    What the model has behind the elements of the fields, as a viewer's markers, is left alone.
+    """
+    for name, value in fields.items():
+        _write(model, name, value)
+    if fields:
+        # mj_setConst works in the data's qpos
+        qpos, qvel = data.qpos.copy(), data.qvel.copy()
+        mujoco.mj_setConst(model, data)
+        data.qpos[:], data.qvel[:] = qpos, qvel
+
+
 def _field_names(realism: Realism) -> list[str]:
     fields = [name for v in realism.variations for name in QUANTITIES[v.quantity].fields]
     return sorted({*fields, *(("opt.gravity",) if realism.slope > 0.0 else ())})
@@ -75,7 +93,7 @@ def _read(model: mujoco.MjModel, name: str) -> np.ndarray:
 
 def _write(model: mujoco.MjModel, name: str, value: np.ndarray) -> None:
     owner, attribute = (model.opt, name[4:]) if name.startswith("opt.") else (model, name)
-    getattr(owner, attribute)[:] = value
+    getattr(owner, attribute)[: len(value)] = value
 
 
 def _vary(model: mujoco.MjModel, variation: Variation, rng: np.random.Generator) -> None:

@@ -18,6 +18,7 @@ import robot_gcrl
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.contract.observe import make_layout
+from robot_gcrl.contract.realism import levels_to_json
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.policy.actor import actor_network, actor_weights
 from robot_gcrl.policy.compare import golden_difference, tolerance
@@ -94,6 +95,8 @@ def export_policy(
         archive.SCENARIOS: arrays_bytes(_named(scenarios)),
         archive.GOLDEN: arrays_bytes(examples.golden._asdict()),
     }
+    if task.realism:
+        entries[archive.REALISM] = levels_to_json(task.realism).encode()
     if with_critic:
         entries |= critic_entries(
             contract,

@@ -68,6 +68,7 @@ def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None, *, with_crit
     config = RunFolder.open(run).config
     training = {
         "preset": config.preset,
+        "randomize": config.randomize,
         "seed": config.seed,
         "checkpoint": checkpoint,
         "iteration": info.iteration,

@@ -155,9 +155,9 @@ def _seen(
     points = [(turned + data.geom_xpos[solid][:, None]).reshape(-1, 3)]
     points += [trail.swept for trail in trails]
     goals = np.stack([episode.goal for episode in episodes])
-    for place, group in zip(places(task.contract), task.contract.success, strict=True):
-        if {0, 1} <= set(place):
-            disk = group.radius * np.array([(-1.0, -1.0, 0.0), (1.0, 1.0, 0.0)])
+    for group, found in zip(task.contract.success, places(task.contract), strict=True):
+        disk = group.radius * np.array([(-1.0, -1.0, 0.0), (1.0, 1.0, 0.0)])
+        for place in (place for place in found if {0, 1} <= set(place)):
             points.append((in_world(place, goals)[:, None] + disk).reshape(-1, 3))
             points += [in_world(place, trail.achieved) for trail in trails]
     return np.concatenate(points)

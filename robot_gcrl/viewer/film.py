@@ -12,11 +12,14 @@ from robot_gcrl.task.registry import load_task, task_names
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.record import Recorded, record_episodes
 from robot_gcrl.train.run_files import stored_config
-from robot_gcrl.viewer.video import Look, draw_task, film, require_film
+from robot_gcrl.viewer.trail import in_world, point
+from robot_gcrl.viewer.video import PICTURE_SIZE, Look, draw_task, film, require_film
 
 # Episodes are added to a film until it is so long [s]
 _LONG_ENOUGH = 20.0
 _MOST_EPISODES = 8
+# Starts and goals that a picture is chosen from, and the part of it in which a goal must lie
+_TRIES, _SEEN = 32, 0.9
 
 
 def film_run(
@@ -79,10 +82,34 @@ def draw_tasks(folder: Path) -> list[Path]:
 
 
 def _still(task: Task) -> Recorded:
-    start_key, goal_key = jax.random.split(jax.random.key(0))
+    """A start with a goal that the task's camera sees, or the last of some that it does not."""
+    drawn = None
+    for number in range(_TRIES):
+        drawn, data = _draw(task, number)
+        if _is_seen(task, data, drawn.goal):
+            break
+    assert drawn is not None
+    return drawn
+
+
+def _draw(task: Task, number: int) -> tuple[Recorded, mujoco.MjData]:
+    start_key, goal_key = jax.random.split(jax.random.key(number))
     qpos, qvel = (np.asarray(part) for part in task.eval.start(start_key))
     data = mujoco.MjData(task.model)
     data.qpos[:], data.qvel[:] = qpos, qvel
     mujoco.mj_forward(task.model, data)
     report = Report(qpos, qvel, data.sensordata.astype(np.float32))
-    return Recorded(qpos=qpos[None], goal=np.asarray(task.eval.goal(goal_key, report)))
+    goal = np.asarray(task.eval.goal(goal_key, report))
+    return Recorded(qpos=qpos[None], goal=goal), data
+
+
+def _is_seen(task: Task, data: mujoco.MjData, goal: np.ndarray) -> bool:
+    """Whether the goal's place lies within the picture; a goal that is no place always does."""
+    place, camera = point(task.contract), data.camera(task.camera)
+    if place is None:
+        return True
+    # A camera looks along its -z
+    x, y, z = camera.xmat.reshape(3, 3).T @ (in_world(place, goal) - camera.xpos)
+    half_height = np.tan(np.radians(task.model.camera(task.camera).fovy[0] / 2)) * -z
+    half_width = half_height * PICTURE_SIZE[0] / PICTURE_SIZE[1]
+    return bool(z < 0.0 and abs(x) < _SEEN * half_width and abs(y) < _SEEN * half_height)

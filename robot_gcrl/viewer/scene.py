@@ -11,10 +11,12 @@ import numpy as np
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.actuate import actuate
 from robot_gcrl.contract.observe import Layout, make_layout
+from robot_gcrl.contract.realism import Level
+from robot_gcrl.policy.departure import Departure, Departures
 from robot_gcrl.policy.runtime import make_runtime, read_policy
 from robot_gcrl.policy.runtime.file import Scenarios
 from robot_gcrl.policy.runtime.step import PolicyOutput
-from robot_gcrl.policy.scene import load_scene_spec
+from robot_gcrl.policy.scene import load_scene, load_scene_spec
 from robot_gcrl.viewer.belief import Belief, make_belief
 from robot_gcrl.viewer.goals import Marker, make_markers
 
@@ -43,6 +45,7 @@ class Show:
       act: what commands the robot.
       engine: what computes that, in words.
       belief: what the critic believes; None without a critic.
+      departure: how the robot departs from the scene; None without realism.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Show:
     act: Act
     engine: str
     belief: Belief | None = None
+    departure: Departure | None = None
 
     def compile(self) -> mujoco.MjModel:
         """The scene with a marker: a mocap body `goal/NAME` that touches nothing, for each place.
@@ -119,11 +123,16 @@ def marker_body(marker: Marker) -> str:
     return f"goal/{marker.name}"
 
 
-def show_policy(path: Path, *, act: Literal["policy", "zero", "random"] = "policy") -> Show:
+def show_policy(
+    path: Path,
+    *,
+    act: Literal["policy", "zero", "random"] = "policy",
+    randomize: Level = "off",
+) -> Show:
     """What a policy file holds.
 
     Raises:
-      PolicyError: it is damaged, or its scene cannot be read here.
+      PolicyError: it is damaged, its scene cannot be read here, or it has no such level.
     """
     file = read_policy(path)
     runtime = make_runtime(file, "auto")
@@ -139,6 +148,9 @@ def show_policy(path: Path, *, act: Literal["policy", "zero", "random"] = "polic
         act=runtime if act == "policy" else make_act(file.contract, act),
         engine=f"C MuJoCo, {runtime.name if act == 'policy' else act}",
         belief=make_belief(file),
+        departure=(
+            None if randomize == "off" else Departures(file, load_scene(file), randomize).robot()
+        ),
     )
 
 
@@ -174,11 +186,11 @@ def make_act(contract: Contract, kind: Literal["zero", "random"]) -> Act:
     def act(
         inputs: np.ndarray, goal: np.ndarray, action: np.ndarray, ctrl: np.ndarray
     ) -> PolicyOutput:
-        del inputs, goal
+        del inputs, goal, action
         if kind == "zero":
-            moved = np.zeros_like(action)
+            moved = np.zeros_like(ctrl)
         else:
-            moved = rng.uniform(-1.0, 1.0, action.shape).astype(np.float32)
+            moved = rng.uniform(-1.0, 1.0, ctrl.shape).astype(np.float32)
         return PolicyOutput(moved, actuate(contract.action, moved, ctrl))
 
     return act

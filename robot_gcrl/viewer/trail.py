@@ -1,8 +1,8 @@
 """Where a recorded robot went: its achieved goal as a point, and the body that a camera follows.
 
 The body is the one whose joint or sensor the first field of the goal reads. A goal is a point
-where a success group has the coordinates x and y, by its fields' labels; without z the point lies
-on the floor.
+where a success group has the coordinates x and y, by its fields' labels ("x", "cube.x"); without z
+the point lies on the floor.
 """
 
 from typing import NamedTuple
@@ -69,22 +69,28 @@ def goal_body(task: Task) -> int:
     return int(owner[kind][number]) if kind in owner else int(model.jnt_bodyid[0])
 
 
-def places(contract: Contract) -> list[dict[int, int]]:
-    """For each success group: axis (0, 1, 2 for x, y, z) -> which component of a goal [G] it is."""
+def places(contract: Contract) -> list[list[dict[int, int]]]:
+    """The points of each success group: axis (0, 1, 2 for x, y, z) -> component of a goal [G].
+
+    A group has a point for each thing that its labels name: "left.x" and "right.x" are of two.
+    """
     labels = [field.label for field in contract.goal]
-    return [
-        {
-            _AXES.index(axis): labels.index(label)
-            for label in group.labels
-            if (axis := label.rsplit("_", 1)[-1]) in _AXES
-        }
-        for group in contract.success
-    ]
+    return [_points(group.labels, labels) for group in contract.success]
+
+
+def _points(group: tuple[str, ...], labels: list[str]) -> list[dict[int, int]]:
+    points: dict[str, dict[int, int]] = {}
+    for label in group:
+        thing, _, axis = label.replace(".", "_").rpartition("_")
+        if axis in _AXES:
+            points.setdefault(thing, {})[_AXES.index(axis)] = labels.index(label)
+    return list(points.values())
 
 
 def point(contract: Contract) -> dict[int, int] | None:
     """Of `places`, the first that is a point in the plane or in space; None where none is."""
-    return next((place for place in places(contract) if {0, 1} <= set(place)), None)
+    found = (place for group in places(contract) for place in group)
+    return next((place for place in found if {0, 1} <= set(place)), None)
 
 
 def in_world(place: dict[int, int], goals: np.ndarray) -> np.ndarray:

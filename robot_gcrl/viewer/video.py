@@ -18,7 +18,7 @@ from robot_gcrl.viewer.cameras import View, calm, make_view, require_camera
 from robot_gcrl.viewer.canvas import Canvas, Marker, Segment
 from robot_gcrl.viewer.encode import VIDEO_SUFFIXES, require_suffix, unwritable, write_video
 from robot_gcrl.viewer.grid import arrange, shape_of, tile_size
-from robot_gcrl.viewer.markers import goal_markers, path_knots, path_segments
+from robot_gcrl.viewer.markers import goal_markers, heading_arrows, path_knots, path_segments
 from robot_gcrl.viewer.trail import Trail, in_world, make_trail, point
 
 PICTURE_SIZE = (960, 540)
@@ -114,7 +114,11 @@ def draw_task(task: Task, episode: Recorded, path: Path) -> Path:
     start = make_trail(task, episode.qpos[:1])
     width, height = PICTURE_SIZE
     with Canvas(task.model, width=width, height=height, shadows=True, camera=task.camera) as canvas:
-        pixels = canvas.draw(episode.qpos[0], goal_markers(task, start.achieved[0], episode.goal))
+        markers = [
+            *goal_markers(task, start.achieved[0], episode.goal),
+            *heading_arrows(task, episode.goal),
+        ]
+        pixels = canvas.draw(episode.qpos[0], markers)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
@@ -143,7 +147,8 @@ class _Shot:
         """The picture at an instant; after the end that of the end."""
         i = min(instant, len(self) - 1)
         markers: list[Marker | Segment] = [
-            *goal_markers(self._task, self._achieved[i], self._episode.goal)
+            *goal_markers(self._task, self._achieved[i], self._episode.goal),
+            *heading_arrows(self._task, self._episode.goal),
         ]
         if self._points is not None:
             radius = _LINE * self._span / canvas.height

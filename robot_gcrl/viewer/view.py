@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from robot_gcrl.bridge.serve import Ending
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.errors import ConfigError, ViewerError
 from robot_gcrl.viewer.follow import Follower, export_once
 from robot_gcrl.viewer.scene import Show, show_policy, show_task
@@ -27,6 +28,7 @@ class ViewOptions:
     connect: str | None
     robot: str | None
     keys: Path | None
+    randomize: Level
     follow: bool
     viewer: Viewer
     window: bool
@@ -67,6 +69,11 @@ def _check(options: ViewOptions) -> None:
             "The viewer was given neither or both of a policy and a task. Expected NAME.policy, a "
             "run folder, or --task NAME. Name one."
         )
+    if options.randomize != "off" and (live or options.task is not None):
+        raise ConfigError(
+            f"The viewer was given --randomize {options.randomize} without a policy of its own to "
+            "simulate. Expected a policy file or a run folder. Name one, or leave --randomize out."
+        )
     is_run = options.source is not None and options.source.is_dir()
     if options.follow and (live or not is_run):
         raise ConfigError(
@@ -89,15 +96,16 @@ def _stage(options: ViewOptions, folder: Path) -> Stage:
     if options.task is not None:
         return World(show_task(options.task, options.act), seed=options.seed)
     assert options.source is not None
-    return World(_show_of(options.source, folder, follow=options.follow), seed=options.seed)
+    show = _show_of(options.source, folder, follow=options.follow, randomize=options.randomize)
+    return World(show, seed=options.seed)
 
 
-def _show_of(source: Path, folder: Path, *, follow: bool) -> Show:
+def _show_of(source: Path, folder: Path, *, follow: bool, randomize: Level = "off") -> Show:
     if not source.is_dir():
-        return show_policy(source)
+        return show_policy(source, randomize=randomize)
     file = folder / f"{source.name}.policy"
     export_once(source, file, checkpoint="last" if follow else "best")
-    return show_policy(file)
+    return show_policy(file, randomize=randomize)
 
 
 def _goes_on(

@@ -22,6 +22,9 @@ from robot_gcrl.contract.observe import (
     read_inputs,
     remembered,
 )
+from robot_gcrl.contract.reality import Command
+from robot_gcrl.physics.variants import apply_variant
+from robot_gcrl.policy.departure import Departure
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, make_markers
 from robot_gcrl.viewer.scene import Act, PlacedMarkers, Show
@@ -110,10 +113,15 @@ class World:
         row = int(self._rng.integers(len(starts.qpos)))
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:], self.data.qvel[:] = starts.qpos[row], starts.qvel[row]
+        if show.departure is not None:
+            self._depart(show.departure)
         self._measure()
-        inputs = read_inputs(show.layout, self._report())[None]
-        self.ctrl = initial_ctrl(show.contract, inputs)[0]
+        inputs = self._true()
+        self.ctrl = initial_ctrl(show.contract, inputs[None])[0]
+        if show.departure is not None:
+            show.departure.begin(inputs, self.ctrl)
         self._previous = np.zeros(show.contract.previous_action_size, np.float32)
+        self._command: Command | None = None
         self._substep = self._steps = self._at_goal = self._asked_steps = 0
         self._trace.clear()
         self.tour.restart()
@@ -150,6 +158,8 @@ class World:
         for _ in range(count):
             if self._substep == 0:
                 self._act()
+            if self._command is not None and self._substep == self._command.substeps:
+                self.data.ctrl[self.show.layout.actuators] = self._command.ctrl
             mujoco.mj_step(self.model, self.data)
             # MuJoCo has put a robot and markers to where the model has them
             if any(self.data.warning[kind].number for kind in _DIVERGED):
@@ -179,8 +189,7 @@ class World:
         belief = self.show.belief
         if belief is None:
             return None
-        inputs = read_inputs(self.show.layout, self._report())
-        return belief.ask(inputs, self._previous, self.desk.wanted)
+        return belief.ask(self._true(), self._previous, self.desk.wanted)
 
     def close(self) -> None:
         """Ends what is under way."""
@@ -213,16 +222,30 @@ class World:
         if goal is None:
             return
         self._times.append(time.monotonic())
-        inputs = read_inputs(show.layout, self._report())
+        inputs, departure = self._true(), show.departure
+        if departure is not None:
+            inputs, goal = departure.shown, goal + departure.goal_bias
         output = self._policy(inputs[None], goal[None], self._previous[None], self.ctrl[None])
         if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
             self._previous = remembered(show.contract, output.action[0], self._previous)
             self.ctrl = output.ctrl[0]
         self.data.ctrl[show.layout.actuators] = self.ctrl
+        if departure is not None:
+            self._command = departure.send(self.ctrl)
+            self.data.ctrl[show.layout.actuators] = self._command.held
+            self.data.qvel[:] = departure.kick(self.data.qvel)
         self.actions += 1
+
+    def _depart(self, departure: Departure) -> None:
+        """Another robot of the same kind: other masses, another pose."""
+        departure.draw((int(self._rng.integers(2**32)),))
+        self.data.qpos[:] = departure.place(self.data.qpos)
+        apply_variant(self.model, self.data, departure.fields)
 
     def _finish_control_step(self) -> None:
         self._measure()
+        if self.show.departure is not None and self._command is not None:
+            self.show.departure.see(self._true())
         self._steps += 1
         self._asked_steps += 1
         contract = self.show.contract
@@ -249,6 +272,10 @@ class World:
         mujoco.mj_sensorPos(self.model, data)
         mujoco.mj_fwdVelocity(self.model, data)
         mujoco.mj_sensorVel(self.model, data)
+
+    def _true(self) -> np.ndarray:
+        """Float32 [I]: what is true now."""
+        return read_inputs(self.show.layout, self._report())
 
     def _report(self) -> Report:
         data = self.data

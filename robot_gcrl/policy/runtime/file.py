@@ -11,6 +11,7 @@ import numpy as np
 
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import Layout
+from robot_gcrl.contract.realism import Realism, levels_from_json
 from robot_gcrl.errors import ContractError, PolicyError
 from robot_gcrl.policy.runtime import archive
 from robot_gcrl.policy.runtime.critic import CriticNetwork
@@ -149,6 +150,22 @@ class PolicyFile:
             return None
         raw = self.entry(archive.MAZE)
         return _parsed(self.path, archive.MAZE, lambda: MazeMap.from_json(raw.decode()))
+
+    @cached_property
+    def realism(self) -> Mapping[str, Realism]:
+        """How a simulated robot departs from the scene, by level; empty where there is no level."""
+        if not self._holds(archive.REALISM):
+            return {}
+        raw = self.entry(archive.REALISM)
+        return _parsed(self.path, archive.REALISM, lambda: levels_from_json(raw.decode()))
+
+    @property
+    def trained_delay(self) -> tuple[float, float]:
+        """Least and greatest age of an action in training [s]: (0, 0) without realism."""
+        realism = self.realism.get(str(self.manifest["training"].get("randomize", "off")))
+        if realism is None:
+            return 0.0, 0.0
+        return realism.least_delay, realism.greatest_delay
 
     def _holds(self, name: str) -> bool:
         return name in self.manifest["entries"]
