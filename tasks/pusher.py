@@ -73,13 +73,15 @@ class _Variant:
 
 
 _RIGHT, _LEFT = (-0.25, -0.085), (0.085, 0.25)  # y, on either side of the middle [m]
-_WIDE: Box = ((0.48, 0.67), (-0.3, 0.3))
-_NEAR, _FAR = (0.48, 0.53), (0.63, 0.68)  # x of two bands, an object's width apart [m]
+_WIDE: Box = ((0.56, 0.7), (-0.3, 0.3))
+# x of two bands, an object's width apart, which lead outward a little: the fork opens outward [m]
+_NEAR, _FAR = (0.54, 0.57), (0.67, 0.7)
+_NEAR_END, _FAR_END = (0.57, 0.6), (0.7, 0.72)
 
 VARIANTS = {
     "pusher": _Variant(
-        starts=(((0.5, 0.65), _RIGHT),),
-        goals=(((0.5, 0.65), _LEFT),),
+        starts=(((0.55, 0.65), _RIGHT),),
+        goals=(((0.6, 0.68), _LEFT),),
         radius=0.1,
         episode_length=100,
         laptop=Budget(control_steps=250_000, gradient_steps=12_500),
@@ -95,7 +97,7 @@ VARIANTS = {
     ),
     "pusher_two": _Variant(
         starts=((_NEAR, _RIGHT), (_FAR, _RIGHT)),
-        goals=((_NEAR, _LEFT), (_FAR, _LEFT)),
+        goals=((_NEAR_END, _LEFT), (_FAR_END, _LEFT)),
         radius=0.1,
         episode_length=200,
         laptop=Budget(control_steps=600_000, gradient_steps=30_000),
