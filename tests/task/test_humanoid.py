@@ -59,7 +59,7 @@ def walk(task, start, places, steps):
 
 
 def test_goals_can_be_reached_within_an_episode():
-    # seen to fail with gears of a third; with a control step of 0.03 s under the same gains
+    # seen to fail with gears of a third
     task_goals = goals(10, TASK.eval)
     steps = [
         walk(TASK, start, [goal[:2]], TASK.episode_length)
@@ -79,7 +79,7 @@ def test_the_farthest_cell_of_the_maze_can_be_reached_within_an_episode():
 
 
 def test_random_actions_leave_a_moment_to_learn_from():
-    # seen to fail with a torque of 400 N m at the hips: joints turn at 100 rad/s
+    # seen to fail with torques of 10/3: joints turn faster
     rng, lasted = np.random.default_rng(0), []
     for start in starts(30):
         data, steps = started(start), 200
@@ -147,7 +147,7 @@ def test_goals():
 
 
 def test_mazes_have_small_cells_and_low_walls():
-    # seen to fail with the maze's own cell in `positions`
+    # seen to fail with the maze's own cells of 4 m
     task = load_task("humanoid_maze_big")
     walls = [task.model.geom(i) for i in range(task.model.ngeom)]
     walls = [geom for geom in walls if geom.name.startswith("wall_")]
