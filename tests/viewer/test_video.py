@@ -92,6 +92,27 @@ def test_a_goal_in_space_is_a_ball_and_one_in_the_plane_a_disk() -> None:
     assert (disk.shape, disk.position[:2]) == (mujoco.mjtGeom.mjGEOM_CYLINDER, (3.0, 4.0))
 
 
+def test_goals_of_things_have_markers_too() -> None:
+    # Seen to fail: with labels split at "_" alone, as "object.x"; and with disks on the floor
+    pusher, arm = load_task("pusher_two"), load_task("arm_push")
+    goal = np.array([0.5, -0.1, 0.6, 0.2])
+    first, second = markers.goal_markers(pusher, goal, goal)
+    assert first.position[:2] == pytest.approx((0.5, -0.1))
+    assert second.position[:2] == pytest.approx((0.6, 0.2))
+    assert first.position[2] == pytest.approx(0.3, abs=0.01)  # the table's top
+    (ball,) = markers.goal_markers(arm, np.zeros(3), np.array([0.1, 0.5, 0.3]))
+    assert ball.position == pytest.approx((0.1, 0.5, 0.3))
+
+
+def test_a_heading_is_a_line_from_the_goal() -> None:
+    # Seen to fail: with sine and cosine exchanged
+    task, goal = load_task("quadruped"), np.array([1.0, 2.0, 0.0, 1.0])
+    (line,) = markers.heading_arrows(task, goal)
+    assert line.start[:2] == pytest.approx((1.0, 2.0))
+    assert line.end[:2] == pytest.approx((1.0, 2.3))
+    assert markers.heading_arrows(load_task("ant"), np.zeros(2)) == []
+
+
 def test_every_task_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film, "task_names", lambda: ("reacher", "arm_reach"))
     monkeypatch.setattr(video, "PICTURE_SIZE", (320, 180))
