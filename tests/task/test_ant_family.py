@@ -62,7 +62,7 @@ def cell_of(positions):
 
 # Contracts as runs and policy files hold them; the model and samples were compared when they moved.
 def test_the_contracts_that_runs_were_made_with():
-    # seen to fail with the order of `needs` or a label changed
+    # seen to fail with other labels
     for name, start in {"ant": ANT_SHA256, "ant_maze": MAZE_SHA256}.items():
         assert load_task(name).contract.sha256 == start
 
@@ -131,6 +131,7 @@ def test_stitching_is_trained_on_short_ways_and_evaluated_on_long_ones():
 
 
 def test_random_starts_fill_the_square():
+    # seen to fail with one heading
     qpos, goals = draw(load_task("ant_random_start").train)
     for values in (qpos[:, 0], qpos[:, 1], goals[:, 0], goals[:, 1]):
         assert stats.kstest(values, "uniform", (-5.0, 10.0)).pvalue > 1e-3
@@ -245,7 +246,7 @@ def test_walls_hold_the_ball():
 
 
 def test_the_ant_brings_the_ball_to_a_goal():
-    # seen to fail with a ball of 20 kg; the gait is blind, so that one of several starts will do
+    # seen to fail with a damping of 10; the gait is blind, so that one of several starts will do
     task = load_task("ant_ball")
     nearest = []
     for qpos in poses(*AWAY, count=8):
