@@ -227,7 +227,7 @@ def test_few_solver_iterations_suffice():
 
 
 def test_the_gripper_is_as_quick_and_strong_as_its_model():
-    # seen to fail with a motor of 90 N; 0.05 m/s for each finger, at most 70 N between them: Franka's hand
+    # 0.05 m/s for each finger, under 70 N between them; seen to fail with a motor of 90 N
     arm = ScriptedArm("arm_push")
     arm.wait(CLOSE, 20)
     speeds = []
