@@ -72,13 +72,13 @@ def test_it_rests_on_its_feet_and_does_not_sink():
 
 
 def test_few_solver_iterations_suffice():
-    # seen to fail with iterations="1" in cheetah.xml
+    # seen to fail with ls_iterations="8" in cheetah.xml: in 1 of 100 control steps, by up to 0.4
     task, precise = load_task("cheetah"), load_task("cheetah").model
     precise.opt.iterations, precise.opt.ls_iterations = 100, 50
     data, better = mujoco.MjData(task.model), mujoco.MjData(precise)
     data.qpos = starts(task, 1)[0][0]
     rng, differences = np.random.default_rng(0), []
-    for _ in range(300):
+    for _ in range(1000):
         for field in ("qpos", "qvel", "qacc_warmstart"):
             getattr(better, field)[:] = getattr(data, field)
         action = rng.uniform(-1, 1, 6)
@@ -86,7 +86,7 @@ def test_few_solver_iterations_suffice():
         mujoco.mj_step(precise, better, task.substeps)
         control_step(task, data, action)
         differences.append(abs(better.qpos - data.qpos).max())
-    assert np.percentile(differences, 95) < 1e-3
+    assert max(differences) < 1e-6
 
 
 def test_it_has_the_published_mass_and_length():

@@ -55,7 +55,7 @@ def test_a_script_pushes_every_object_to_its_goal(name, order):
         assert not any(warning.number for warning in data.warning)
 
 
-# Seen to fail: starts of pusher_hard as far as x = 0.75 m.
+# Seen to fail: starts of pusher_hard as near as x = 0.48 m.
 @pytest.mark.parametrize("name", NAMES)
 def test_the_fork_reaches_around_objects_at_every_start_and_goal(name):
     task = load_task(name)
@@ -114,7 +114,7 @@ def test_few_solver_iterations_suffice():
         mujoco.mj_step(precise, better, task.substeps)
         follow(task, data, targets)
         differences.append(abs(better.qpos - data.qpos).max())
-    assert np.percentile(differences, 95) < 1e-3
+    assert max(differences) < 1e-5
 
 
 def test_the_arm_follows_its_targets():
