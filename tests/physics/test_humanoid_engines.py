@@ -14,7 +14,6 @@ pytestmark = pytest.mark.slow
 ROUNDS, STEPS = 20, 50  # of N worlds; control steps
 
 
-# Seen to fail: with cone="pyramidal", where the engines turn capsule contacts differently.
 def test_it_is_the_same_in_the_air_and_when_it_touches_the_ground():
     humanoid = pair("humanoid")
     state = humanoid.start()
@@ -28,7 +27,7 @@ def test_it_is_the_same_in_the_air_and_when_it_touches_the_ground():
     assert contacts > 0
 
 
-# Seen to fail: torques of 70% on one engine.
+# Seen to fail: torques of 30% on one side, both in C MuJoCo (70% are not seen).
 def test_random_actions_leave_it_up_as_long_and_throw_it_as_far():
     humanoid = pair("humanoid")
     init = jax.jit(lambda qpos, qvel: humanoid.engines["native"].init(qpos, qvel, {}))

@@ -24,7 +24,6 @@ def make_init():
     return jax.jit(lambda qpos, qvel: pair("quadruped").engines["native"].init(qpos, qvel, {}))
 
 
-# Seen to fail: an actuator's own damping (kv) instead of the joint's; one substep fewer on MJX.
 def test_it_is_the_same_in_the_air_and_when_it_touches_the_ground():
     quadruped = pair("quadruped")
     state = quadruped.start()
@@ -55,7 +54,7 @@ def run(quadruped, engine, key, actions):
     return states
 
 
-# Seen to fail: kp 20 on one engine.
+# Seen to fail: kp 20 on one side, both in C MuJoCo.
 def test_as_many_fall_under_random_actions():
     quadruped, fallen = pair("quadruped"), {}
     up = quadruped.task.model.sensor("up_in_trunk").adr[0] + 2
@@ -70,7 +69,7 @@ def test_as_many_fall_under_random_actions():
     assert_same_share("fallen", **fallen)
 
 
-# Seen to fail: friction 0.3 on one engine.
+# Seen to fail: friction 0.3 on one side, both in C MuJoCo.
 def test_a_trot_by_the_clock_leads_as_far():
     quadruped, distance = pair("quadruped"), {}
     actions = [np.tile(trot(i, GREATEST_SWING, GREATEST_SWING), (N, 1)) for i in range(150)]
