@@ -78,6 +78,8 @@ class Evaluate:
     """Which of the run's checkpoints is measured."""
     beside: bool = False
     """Measure the zero and the random policy too, on the same starts and goals."""
+    randomize: Literal["off", "low", "full"] = "off"
+    """Measure the policy at every level of realism up to this one too."""
     out: Path | None = None
     """File that receives the JSON object too."""
     video: Path | None = None
@@ -104,6 +106,7 @@ class Evaluate:
             seed=self.seed,
             checkpoint=self.checkpoint,
             beside=self.beside,
+            randomize=self.randomize,
         )
         if self.out is not None:
             save(self.out, result)

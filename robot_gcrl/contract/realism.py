@@ -45,6 +45,9 @@ Level = Literal["off", "low", "full"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 
+_NO_DELAY = Delay()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Realism:
     """One level of realism; without arguments there is none.
@@ -66,8 +69,8 @@ class Realism:
     poses: tuple[Pose, ...] = ()
     noises: tuple[Noise, ...] = ()
     goal_bias: tuple[GoalBias, ...] = ()
-    observation_delay: Delay = Delay()
-    action_delay: Delay = Delay()
+    observation_delay: Delay = _NO_DELAY
+    action_delay: Delay = _NO_DELAY
     push: Push | None = None
 
     def __post_init__(self) -> None:

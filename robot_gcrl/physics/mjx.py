@@ -50,7 +50,7 @@ class _World(NamedTuple):
 class MjxEngine:
     """N worlds as one vmapped program.
 
-    A world of which a number is not finite keeps those that it had before the step, and
+    A world of which a number is not finite, or beyond mjMAXVAL, keeps those that it had before the step, and
     `State.diverged` says so. `start` does the whole step, `wait` hands it over.
     """
 
@@ -135,7 +135,8 @@ class MjxEngine:
         numbers = jnp.concatenate(
             [moved.qpos, moved.qvel, moved.act, moved.qacc_warmstart, sensordata], axis=-1
         )
-        diverged = ~jnp.isfinite(numbers).all(-1)
+        # As C MuJoCo does: before it overflows, a state is as large as that
+        diverged = ~(jnp.abs(numbers) <= mujoco.mjMAXVAL).all(-1)
         kept = {
             name: jnp.where(diverged.reshape(-1, *[1] * (new.ndim - 1)), getattr(before, name), new)
             for name, new in (*_world(moved)._asdict().items(), ("sensordata", sensordata))

@@ -43,7 +43,8 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
         contract.goal_size,
     )
     agent = config.agent
-    row = observation + action + 1
+    # Under realism what was achieved is stored beside what was shown
+    row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
     for inputs, depth, outputs in (
         (observation + action, agent.depth, agent.embedding_size),
