@@ -7,6 +7,7 @@ import numpy as np
 from robot_gcrl.task.ant import (
     CONTROL_DT,
     FREE_JITTER,
+    LEVELS,
     START_JITTER,
     ant_contract,
     ant_starts,
@@ -53,6 +54,7 @@ def ant() -> Task:
         train=distribution,
         eval=distribution,
         regions=distance_regions((3.0, outer), origin=(0.0, 0.0), unit="m"),
+        realism=LEVELS,
         hints=Hints(
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.01,
@@ -76,6 +78,7 @@ def ant_random_start() -> Task:
         train=distribution,
         eval=distribution,
         regions=distance_regions((3.0, 5.0, 7.1), origin=(0.0, 0.0), unit="m from the center"),
+        realism=LEVELS,
         hints=Hints(
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.01,
@@ -102,6 +105,7 @@ def make_ant_maze(maze: Maze) -> Task:
         eval=Distribution(start=start, goal=point_goals(goals)),
         anywhere=ant_starts(free, jitter=FREE_JITTER, any_heading=True),
         regions=cell_regions(maze),
+        realism=LEVELS,
         hints=Hints(
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.015,
@@ -145,6 +149,7 @@ def ant_maze_stitch() -> Task:
             goal=pair_goals(free, far),
         ),
         regions=free_cell_regions(maze, tuple(maze.free_cells[i] for i in ends)),
+        realism=LEVELS,
         hints=Hints(
             horizon=5.0,
             near_goal_radius=5.0,

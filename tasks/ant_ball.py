@@ -7,6 +7,7 @@ import numpy as np
 from robot_gcrl.contract import Contract, Field
 from robot_gcrl.task.ant import (
     CONTROL_DT,
+    LEVELS,
     START_JITTER,
     ant_contract,
     ant_starts,
@@ -75,6 +76,7 @@ def ant_ball() -> Task:
         train=distribution,
         eval=distribution,
         regions=distance_regions((GOAL_DISTANCE,), origin=(0.0, 0.0), unit="m"),
+        realism=LEVELS,
         hints=Hints(
             horizon=10.0,
             goal_switch_interval=CONTROL_DT / 0.01,
@@ -112,6 +114,7 @@ def make_ant_ball_maze(maze: Maze) -> Task:
             height=BALL_RADIUS,
         ),
         regions=cell_regions(maze),
+        realism=LEVELS,
         hints=Hints(
             horizon=10.0,
             goal_switch_interval=CONTROL_DT / 0.01,

@@ -9,6 +9,7 @@ from robot_gcrl.contract import Field
 from robot_gcrl.task.ant import (
     CONTROL_DT,
     FREE_JITTER,
+    LEVELS,
     ant_contract,
     ant_starts,
     plane_goals,
@@ -81,6 +82,7 @@ def ant_push() -> Task:
         train=Distribution(start=start, goal=point_goals(free, jitter=GOAL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),
         regions=cell_regions(ROOM),
+        realism=LEVELS,
         hints=Hints(
             horizon=10.0,
             goal_switch_interval=CONTROL_DT / 0.01,

@@ -14,6 +14,7 @@ from robot_gcrl.task.arm_objects import (
     place_goals,
 )
 from robot_gcrl.task.arm_practice import close_starts
+from robot_gcrl.task.arm_realism import cube_levels
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.scene import Box
@@ -93,6 +94,7 @@ def arm_binpick(name: str) -> Task:
         regions=distance_regions(
             (bins.x, 1.5 * outer), origin=(0.0, bins.y, LYING), unit="m from the wall's middle"
         ),
+        realism=cube_levels(goal=("cube.x", "cube.y", "cube.z")),
         hints=Hints(
             horizon=6.0,
             random_start_share=0.5,

@@ -17,6 +17,7 @@ from robot_gcrl.task.arm_objects import (
     cube_starts,
 )
 from robot_gcrl.task.arm_practice import close_starts
+from robot_gcrl.task.arm_realism import cube_levels
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.task import Budget, Distribution, Hints, SampleGoal, Task
@@ -102,6 +103,7 @@ def arm_grasp() -> Task:
             origin=(*(*PLACES.center, LYING) * 2, CUBE_SIZE),
             unit="m from the middle, over both fingertips",
         ),
+        realism=cube_levels(goal=tip_labels, sensors=tuple(field.name for field in tips)),
         hints=Hints(
             horizon=3.0,
             random_start_share=0.5,

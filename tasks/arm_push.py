@@ -15,6 +15,7 @@ from robot_gcrl.task.arm_objects import (
     place_goals,
 )
 from robot_gcrl.task.arm_practice import close_starts
+from robot_gcrl.task.arm_realism import cube_levels
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.task import Budget, Distribution, Hints, Task
@@ -51,6 +52,7 @@ def arm_push(name: str) -> Task:
             origin=(0.0, CENTER, LYING),
             unit="m left of the middle",
         ),
+        realism=cube_levels(goal=("cube.x", "cube.y", "cube.z")),
         hints=Hints(
             horizon=HORIZONS[name],
             random_start_share=0.5,

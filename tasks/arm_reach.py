@@ -4,6 +4,7 @@ import functools
 
 from robot_gcrl.contract import Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.task.arm import CAMERA, CONTROL_DT, JOINTS, READY, START_JITTER, arm_actions
+from robot_gcrl.task.arm_realism import REACH_LEVELS
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import box_goals
 from robot_gcrl.task.regions import distance_regions
@@ -65,6 +66,7 @@ def arm_reach(name: str) -> Task:
         regions=distance_regions(
             (0.15, 0.25, 0.35), origin=GOAL_CENTER, unit="m from the box's center"
         ),
+        realism=REACH_LEVELS,
         hints=Hints(
             horizon=5.0,
             budgets=budgets(laptop=Budget(control_steps=100_000, gradient_steps=5_000)),

@@ -14,6 +14,7 @@ from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import Maze
+from robot_gcrl.task.realism import walker_levels
 from robot_gcrl.task.regions import cell_regions, distance_regions
 from robot_gcrl.task.scene import Camera, make_scene
 from robot_gcrl.task.starts import floating_starts
@@ -178,6 +179,7 @@ def humanoid() -> Task:
         train=distribution,
         eval=distribution,
         regions=place_regions(distance_regions((2.0, 3.5, outer), origin=(0.0, 0.0), unit="m")),
+        realism=walker_levels(JOINTS),
         hints=Hints(
             horizon=3.0,
             budgets=budgets(laptop=Budget(control_steps=10_000_000, gradient_steps=150_000)),
@@ -201,6 +203,7 @@ def make_humanoid_maze(maze: Maze) -> Task:
         eval=Distribution(start=start, goal=standing(point_goals(goals))),
         anywhere=_starts(free, jitter=FREE_JITTER),
         regions=place_regions(cell_regions(maze)),
+        realism=walker_levels(JOINTS),
         hints=Hints(
             horizon=3.0,
             near_goal_radius=2.5,

@@ -9,6 +9,7 @@ from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import disk_goals, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL, Maze
+from robot_gcrl.task.realism import bench_levels
 from robot_gcrl.task.regions import cell_regions, distance_regions
 from robot_gcrl.task.scene import Camera, make_scene
 from robot_gcrl.task.starts import planar_starts
@@ -74,6 +75,7 @@ def point() -> Task:
         train=distribution,
         eval=distribution,
         regions=distance_regions((5.0, OPEN_RADIUS), origin=(0.0, 0.0), unit="m"),
+        realism=bench_levels(("x", "y")),
         hints=Hints(horizon=5.0, budgets=budgets(laptop=LAPTOP)),
         summary="A ball is pushed to a point within 10 m on an open floor.",
     )
@@ -93,6 +95,7 @@ def make_point_maze(maze: Maze) -> Task:
         eval=Distribution(start=start, goal=point_goals(goals)),
         anywhere=planar_starts(free, jitter=CELL_JITTER),
         regions=cell_regions(maze),
+        realism=bench_levels(("x", "y")),
         hints=Hints(
             horizon=10.0,
             goal_switch_interval=CONTROL_DT / 0.02,

@@ -11,6 +11,16 @@ import numpy as np
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, Healthy, SuccessGroup
 from robot_gcrl.contract.observe import Report
+from robot_gcrl.contract.realism import (
+    Delay,
+    GoalBias,
+    Noise,
+    Pose,
+    Push,
+    Realism,
+    Variation,
+    softened,
+)
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import disk_goals
 from robot_gcrl.task.regions import distance_regions
@@ -44,6 +54,37 @@ GYRO_SCALE = 0.2
 # Tilted by more than 60 degrees it has fallen: it does not get up again within this action's range.
 LEAST_UPRIGHT = 0.5
 
+# What differs between robots of this kind, their floors and their links; assets/README.md says why.
+FULL = Realism(
+    variations=(
+        Variation(quantity="mass", low=0.9, high=1.1),
+        # a load, or none of the battery
+        Variation(quantity="mass", names=("trunk",), low=0.85, high=1.3),
+        Variation(quantity="center_of_mass", names=("trunk",), low=-0.03, high=0.03),
+        # the feet's counts at every contact: from wet tiles to rubber
+        Variation(quantity="friction", low=0.5, high=1.5, together=True),
+        Variation(quantity="actuator_gain", names=JOINTS, low=0.85, high=1.15),
+        Variation(quantity="damping", names=JOINTS, low=0.7, high=1.5),
+        Variation(quantity="friction_loss", names=JOINTS, low=0.0, high=0.15),
+        Variation(quantity="armature", names=JOINTS, low=0.7, high=1.4),
+    ),
+    slope=0.08,
+    poses=tuple(Pose(joint=joint, low=-0.1, high=0.1) for joint in JOINTS),
+    noises=(
+        Noise(source="qpos", names=JOINTS, std=0.01, bias=0.02),
+        Noise(source="qvel", names=JOINTS, std=0.5),
+        Noise(source="qpos", names=("root",), std=0.02),
+        Noise(source="sensor", names=("up_in_trunk",), std=0.02, bias=0.02),
+        Noise(source="sensor", names=("gyro",), std=0.1, bias=0.05),
+        Noise(source="sensor", names=("forward_in_world",), std=0.02),
+    ),
+    goal_bias=(GoalBias(labels=("x", "y"), bias=0.1),),
+    observation_delay=Delay(low=0.0, high=0.015, jitter=0.005, hold=0.02),
+    action_delay=Delay(low=0.005, high=0.025, jitter=0.005, hold=0.02),
+    push=Push(joint="root", interval=4.0, velocity=0.5, spin=0.5),
+)
+SOFTER = 0.4  # of FULL, for the level low
+
 CAMERA = Camera(position=(1.6, -1.3, 0.95), target=(0.0, 0.0, 0.17), fovy=35.0)
 
 
@@ -65,7 +106,11 @@ def make_contract() -> Contract:
                   frame="trunk"),
             Field(source="sensor", name="gyro", components=(0, 1, 2), scale=GYRO_SCALE,
                   unit="rad/s", frame="trunk"),
-            *(Field(source="previous_action", name=joint, unit="1") for joint in JOINTS),
+            # as many as the greatest delay of FULL spans
+            *(
+                Field(source="previous_action", name=joint, components=(0, 1, 2), unit="1")
+                for joint in JOINTS
+            ),
             # Goals compare with these: they must be observed as they are.
             Field(source="qpos", name="root", components=(0, 1), unit="m", frame="world"),
             Field(source="sensor", name="forward_in_world", components=(0, 1), unit="1",
@@ -151,6 +196,7 @@ def quadruped() -> Task:
             horizon=4.0,
             budgets=budgets(laptop=Budget(control_steps=6_000_000, gradient_steps=80_000)),
         ),
+        realism={"low": softened(FULL, SOFTER), "full": FULL},
         summary="A four-legged robot walks to a point within 3 m and turns to a heading there.",
     )
 

@@ -3,6 +3,7 @@
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.goals import disk_goals
+from robot_gcrl.task.realism import bench_levels
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.scene import Camera, make_scene
 from robot_gcrl.task.starts import jittered_starts
@@ -71,6 +72,7 @@ def reacher() -> Task:
         train=distribution,
         eval=distribution,
         regions=distance_regions((0.1, REACH), origin=(0.0, 0.0), unit="m from the shoulder"),
+        realism=bench_levels(("shoulder", "elbow"), ("tip_in_world",)),
         hints=Hints(
             horizon=5.0,
             budgets=budgets(laptop=Budget(control_steps=100_000, gradient_steps=5_000)),

@@ -50,8 +50,8 @@ class _World(NamedTuple):
 class MjxEngine:
     """N worlds as one vmapped program.
 
-    A world of which a number is not finite, or beyond mjMAXVAL, keeps those that it had before the step, and
-    `State.diverged` says so. `start` does the whole step, `wait` hands it over.
+    A world of which a number is not finite, or beyond mjMAXVAL, keeps those that it had before the
+    step, and `State.diverged` says so. `start` does the whole step, `wait` hands it over.
     """
 
     name = "mjx"
@@ -197,7 +197,8 @@ class MjxEngine:
             )
         option = self._model.opt
         still = option.density == 0.0 and option.viscosity == 0.0 and not option.wind.any()
-        frictionless = name in _FRICTION_LOSS and not (getattr(self._model, name) > 0.0).all()
+        # Dofs without loss stay without: `make_variants` refuses to vary those
+        frictionless = name in _FRICTION_LOSS and not (getattr(self._model, name) > 0.0).any()
         if (name in _FLUID and still) or frictionless:
             raise EngineError(
                 f"Engine 'mjx' cannot vary model field {name!r} between worlds: MJX leaves out "

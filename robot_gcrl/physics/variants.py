@@ -99,6 +99,8 @@ def _write(model: mujoco.MjModel, name: str, value: np.ndarray) -> None:
 def _vary(model: mujoco.MjModel, variation: Variation, rng: np.random.Generator) -> None:
     quantity = QUANTITIES[variation.quantity]
     elements = _elements(model, variation, quantity)
+    if variation.quantity == "friction_loss":
+        _require_loss(model, elements)
     # A point in space has three offsets
     width = 3 if variation.quantity == "center_of_mass" else 1
     draws = rng.uniform(variation.low, variation.high, (len(elements), width))
@@ -143,6 +145,16 @@ def _require_general(model: mujoco.MjModel, bodies: list[int]) -> None:
                 "takes a single body whose center of mass is its origin for one with a diagonal "
                 "mass matrix. Expected a body with children or an offset in the MJCF. Give it a "
                 "small one there."
+            )
+
+
+def _require_loss(model: mujoco.MjModel, joints: list[int]) -> None:
+    for joint in joints:
+        if not model.dof_frictionloss[model.jnt_dofadr[joint]] > 0.0:
+            raise ContractError(
+                f"The friction loss of joint {model.joint(joint).name!r} cannot be varied: it is 0 "
+                "in the MJCF, and MJX leaves out what is 0 there. Expected a small loss. Give the "
+                "joint one."
             )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
+from robot_gcrl.task.realism import walker_levels
 from robot_gcrl.task.starts import floating_starts
 from robot_gcrl.task.task import SampleStart
 
@@ -22,10 +23,13 @@ FREE_JITTER = 0.6  # of starts anywhere in a cell: the feet stay out of the wall
 JOINT_JITTER = 0.1  # [rad]
 VELOCITY_JITTER = 0.1  # [m/s], [rad/s]
 
-NEEDS = "world position, orientation and velocity of the torso"
-
 LEGS = ("front_left", "back_left", "back_right", "front_right")
 JOINTS = tuple(f"{leg}_{joint}" for leg in LEGS for joint in ("hip", "ankle"))
+
+LEVELS = walker_levels(JOINTS)
+"""Realism of every task of the ant."""
+
+NEEDS = "world position, orientation and velocity of the torso"
 
 
 def velocity_field(joint: str, components: Sequence[int], unit: str, frame: str) -> Field:

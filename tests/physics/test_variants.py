@@ -78,7 +78,14 @@ def test_the_ground_slopes_in_every_direction(model):
     assert np.histogram(np.arctan2(gravity[:, 1], gravity[:, 0]), 4, (-np.pi, np.pi))[0].min() > 90
 
 
-def test_joints_by_name_are_their_dofs(model):
+def test_a_loss_that_mjx_would_leave_out_is_refused(model):
+    with pytest.raises(ContractError, match=r"The friction loss of joint 'hinge' cannot be varied"):
+        vary(model, Variation(quantity="friction_loss", names=("hinge",), low=0.1, high=0.2))
+
+
+def test_joints_by_name_are_their_dofs():
+    model = make_spec().compile()
+    model.dof_frictionloss[:6] = 1e-3
     variants = vary(model, Variation(quantity="friction_loss", names=("root",), low=0.1, high=0.2))
     loss = variants["dof_frictionloss"]
     first = int(model.joint("root").dofadr[0])
