@@ -49,13 +49,11 @@ def test_pushes_agree_step_by_step_and_in_what_they_move(pusher):
     for targets in ctrl:
         # one step of both from the state of C MuJoCo
         native, mjx = (step(states["native"], targets, starts) for step in pusher.steps.values())
-        touching = sum(pusher.contacts(qpos) for qpos in native.qpos)
-        contacts += touching
+        contacts += sum(pusher.contacts(qpos) for qpos in native.qpos)
         assert np.abs(native.qpos - mjx.qpos).max() <= 1e-4
         states = {"native": native, "mjx": pusher.steps["mjx"](states["mjx"], targets, starts)}
     assert contacts > 0
     moved = {name: np.asarray(s.qpos[:, NUM_JOINTS:] - first) for name, s in states.items()}
-    print({name: np.round(m, 4).tolist() for name, m in moved.items()})
     assert np.linalg.norm(moved["native"], axis=1).min() > 0.25
     # a script without feedback, to the end: within a fifth of the radius of success
     np.testing.assert_allclose(moved["mjx"], moved["native"], atol=0.02)

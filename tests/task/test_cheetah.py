@@ -43,7 +43,7 @@ def test_the_farthest_goal_is_reached_in_half_of_an_episode(gait, side):
 
 
 def test_random_actions_leave_cheetahs_on_their_feet():
-    # seen to fail with the default solimp of contacts and limits: 15% on their feet
+    # seen to fail without the joints' springs and damping
     task = load_task("cheetah")
     data, rng, upright = mujoco.MjData(task.model), np.random.default_rng(0), []
     for qpos, qvel in zip(*starts(task, 40), strict=True):
