@@ -42,7 +42,7 @@ def test_a_gait_covers_the_same_distance_on_both_engines():
         starts = Starts(jnp.zeros(WORLDS, bool), qpos, qvel, {})
         for action in actions(AHEAD, GAIT_STEPS, task.contract.control_dt):
             ctrl = np.float32(action * task.model.actuator_ctrlrange[:, 1])
-            state = step(state, jnp.broadcast_to(ctrl, (WORLDS, len(ctrl))), starts)
+            state = step(state, jnp.broadcast_to(ctrl, (WORLDS, task.model.nu)), starts)
         covered = np.asarray(state.qpos[:, 0] - qpos[:, 0])
         mean[name], error[name] = covered.mean(), covered.std() / np.sqrt(WORLDS)
     assert mean["native"] > 3.0
