@@ -160,7 +160,7 @@ def test_the_observation_holds_only_what_such_a_robot_measures():
     # seen to fail with the qvel of the root observed
     root = [f for f in CONTRACT.observation if f.name == "root"]
     assert [(f.source, f.components) for f in root] == [("qpos", (0, 1))]
-    assert CONTRACT.observation_size == 12 + 12 + 3 + 3 + 12 + 2 + 2
+    assert CONTRACT.observation_size == 12 + 12 + 3 + 3 + 3 * 12 + 2 + 2
     assert CONTRACT.needs == (
         "position of the trunk in the world, x and y",
         "heading of the trunk in the world",
