@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.task.budgets import budgets
+from robot_gcrl.task.realism import bench_levels
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.scene import Camera, make_scene
 from robot_gcrl.task.starts import jittered_starts
@@ -115,6 +116,7 @@ def cheetah(name: str) -> Task:
         train=distribution,
         eval=distribution,
         regions=line_regions(EDGES),
+        realism=bench_levels(JOINTS),
         hints=Hints(
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.01,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.contract.observe import Report, achieved_goal, make_layout, read_inputs
 from robot_gcrl.task.budgets import budgets
+from robot_gcrl.task.realism import bench_levels
 from robot_gcrl.task.regions import distance_regions
 from robot_gcrl.task.scene import Camera, Prop, make_scene
 from robot_gcrl.task.task import Budget, Distribution, Hints, SampleGoal, SampleStart, Task
@@ -221,6 +222,9 @@ def pusher(name: str) -> Task:
         eval=distribution,
         regions=distance_regions(
             (0.1, 0.3), origin=tuple(centers.tolist()), unit="m from the middle of the goals"
+        ),
+        realism=bench_levels(
+            JOINTS, ("tip_in_world", *(f"{thing}/position" for thing in variant.objects))
         ),
         hints=Hints(horizon=5.0, budgets=budgets(laptop=variant.laptop)),
         summary=variant.summary,
