@@ -95,6 +95,7 @@ def _row(name: str, task: Task, family: str) -> Row:
         "terminal": [limit.field.name for limit in contract.healthy],
         "horizon": task.hints.horizon,
         "presets": sorted(task.hints.budgets),
+        "realism": list(task.realism),
     }
 
 

@@ -78,3 +78,18 @@ def test_model_fields_mean_the_same_on_both_engines():
         state, jnp.ones((N, model.nu)), Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
     )
     assert np.abs(plain.qvel - varied.qvel).min() > 1e-3
+
+
+# Seen to fail: MJX with another timestep.
+def test_the_point_is_the_same_on_both_engines_also_at_a_wall():
+    point = pair("point_maze")
+    state = point.start()
+    assert_agree_without_contact(point, state)
+    at_wall = state._replace(qpos=state.qpos.at[:, 0].set(-1.6), qvel=state.qvel.at[:, 0].set(-1.0))
+    assert sum(point.contacts(qpos) for qpos in np.asarray(at_wall.qpos)) == 0
+    qpos, _, _ = point.differences(at_wall, 3)
+    moved = point.steps["native"](
+        at_wall, next(point.controls(at_wall, 1)), Starts(jnp.zeros(N, bool), *at_wall[:2], {})
+    )
+    assert sum(point.contacts(q) for q in np.asarray(moved.qpos)) > 0
+    assert qpos.max() <= 1e-4

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from robot_gcrl.errors import TaskError
+from robot_gcrl.rooms import room
 from robot_gcrl.task.registry import load_task, task_names
 from robot_gcrl.task.scene import Camera, make_scene
 
@@ -166,9 +167,11 @@ def test_unknown_robots():
     camera = Camera(position=(1.0, 0.0, 1.0), target=(0.0, 0.0, 0.0))
     with pytest.raises(TaskError) as caught:
         make_scene("dog", camera=camera)
+    known = ", ".join(sorted(path.stem for path in room("assets").glob("*.xml")))
+    assert "quadruped" in known
     assert str(caught.value) == (
-        "The scene needs 'dog.xml', which the assets do not have. They have: ant, arena, arm, "
-        "point, reacher. Name one of these, or build the scene with mujoco.MjSpec yourself."
+        f"The scene needs 'dog.xml', which the assets do not have. They have: {known}. Name one "
+        "of these, or build the scene with mujoco.MjSpec yourself."
     )
 
 
