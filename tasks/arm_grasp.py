@@ -20,6 +20,7 @@ from robot_gcrl.task.arm_practice import close_starts
 from robot_gcrl.task.arm_realism import cube_levels
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.regions import distance_regions
+from robot_gcrl.task.scene import Camera
 from robot_gcrl.task.task import Budget, Distribution, Hints, SampleGoal, Task
 
 # Fingertips that hold the cube's middle are 0.03 m from its center each, 0.042 m together.
@@ -28,6 +29,8 @@ GAP_RADIUS = 0.02  # [m]
 EPISODE_LENGTH = 120  # control steps
 PLACES = Region(center=(0.0, 0.5), half_size=(0.3, 0.3))
 TURN = 0.1  # of the cube [rad]
+# From the side and low: the hand hides neither the cube nor where it is gripped.
+CAMERA = Camera(position=(1.5, 0.95, 0.62), target=(0.0, 0.38, 0.22), fovy=34.0)
 
 TIPS = ("left", "right")
 
@@ -80,7 +83,7 @@ def arm_grasp() -> Task:
         )
         for tip in TIPS
     )
-    scene = cube_scene()
+    scene = cube_scene(camera=CAMERA)
     model = scene.compile()
     distribution = Distribution(start=cube_starts(PLACES, turn=TURN), goal=cube_goals(model))
     return Task(

@@ -1,24 +1,31 @@
 """The map of a task's maze, read off the walls of its scene.
 
 A task does not say which maze it was built in, but its walls are exactly the cells of one
-(`robot_gcrl.task.maze.Maze.walls`), whoever's grid it was.
+(`robot_gcrl.task.maze.Maze.walls`), whoever's grid it was and of whatever cells.
 """
+
+import functools
+import math
 
 import numpy as np
 
 from robot_gcrl.policy.runtime.maze import FREE, WALL, MazeMap
-from robot_gcrl.task.maze import CELL
 from robot_gcrl.task.task import Task
 
 # As `robot_gcrl.task.scene.make_scene` names them
 _PREFIX = "wall_"
-_TOLERANCE = 1e-4  # [cells]
+# To which walls are measured: coordinates in MJCF are rounded [m]
+_UNIT = 1e-3
+_TOLERANCE = 1e-4  # [m]
+_LEAST_CELL = 0.1  # narrower is no cell, but a length that all edges happen to have [m]
 
 
 def maze_map(task: Task) -> MazeMap | None:
     """The map of the maze that a task's walls make; None where they make none, or are not there.
 
-    They make one if they cover whole cells and close it all around.
+    They make one if they cover whole cells and close it all around. The cells are as wide as walls
+    and the ways between them allow: a maze whose edges all lie on every second line has cells of
+    twice the width, which are the same walls and ways.
     """
     geoms = [task.model.geom(i) for i in range(task.model.ngeom)]
     walls = [geom for geom in geoms if geom.name.startswith(_PREFIX)]
@@ -28,9 +35,10 @@ def maze_map(task: Task) -> MazeMap | None:
     high = np.array([geom.pos[:2] + geom.size[:2] for geom in walls])
     corner = low.min(0)
     ends = np.stack((low, high)) - corner
-    cells = np.rint(ends / CELL).astype(int)
-    if not np.allclose(ends / CELL, cells, atol=_TOLERANCE, rtol=0.0):
+    cell = _cell(ends)
+    if cell is None:
         return None
+    cells = np.rint(ends / cell).astype(int)
     is_wall = np.zeros(cells.max((0, 1)), bool)
     for (top, left), (bottom, right) in cells.swapaxes(0, 1):
         is_wall[top:bottom, left:right] = True
@@ -38,7 +46,16 @@ def maze_map(task: Task) -> MazeMap | None:
     inner[1:-1, 1:-1] = True
     if is_wall.all() or not is_wall[~inner].all():
         return None
-    x, y = (corner + CELL / 2).tolist()
+    x, y = (corner + cell / 2).tolist()
     return MazeMap(
-        rows=tuple("".join(np.where(row, WALL, FREE)) for row in is_wall), cell=CELL, origin=(x, y)
+        rows=tuple("".join(np.where(row, WALL, FREE)) for row in is_wall), cell=cell, origin=(x, y)
     )
+
+
+def _cell(ends: np.ndarray) -> float | None:
+    """The greatest length [m] of which all coordinates `ends` are multiples; None without one."""
+    counts = np.rint(ends / _UNIT).astype(int)
+    if not np.allclose(ends, counts * _UNIT, atol=_TOLERANCE, rtol=0.0):
+        return None
+    cell = functools.reduce(math.gcd, counts.ravel().tolist()) * _UNIT
+    return cell if cell >= _LEAST_CELL else None

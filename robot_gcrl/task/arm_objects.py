@@ -152,7 +152,7 @@ def cube_contract(
     )
 
 
-def cube_scene(*, walls: Sequence[Box] = ()) -> mujoco.MjSpec:
+def cube_scene(*, walls: Sequence[Box] = (), camera: Camera = CAMERA) -> mujoco.MjSpec:
     """The arm with its gripper, mat and cube, and walls."""
     props = (Prop("mat", name="mat"), Prop("cube", name="cube"))
-    return make_scene("arm_gripper", camera=CAMERA, tile=0.25, walls=walls, props=props)
+    return make_scene("arm_gripper", camera=camera, tile=0.25, walls=walls, props=props)

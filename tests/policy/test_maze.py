@@ -3,8 +3,10 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -38,6 +40,38 @@ def test_the_map_of_a_task_is_its_maze(name: str) -> None:
     assert found.is_free(found.free_centers).all()
     assert not found.is_free(found.wall_centers).any()
     assert len(found.free_centers) + len(found.wall_centers) == len(maze.rows) * len(maze.rows[0])
+
+
+# Seen to fail: with the ant's cells of 4 m taken for every maze there was no map of the humanoid's.
+@pytest.mark.parametrize("name", ["u4", "hardest"])
+def test_cells_are_as_wide_as_the_walls_say(name: str) -> None:
+    maze = replace(LAYOUTS[name], cell=2.0)
+    found = maze_map(load_task(f"humanoid_maze_{name}"))
+    assert found is not None
+    assert found.rows == tuple("".join("#" if c == "#" else "." for c in r) for r in maze.rows)
+    assert found.cell == pytest.approx(2.0)
+    np.testing.assert_allclose(found.free_centers, maze.positions(maze.free_cells), atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [0.35, 1.0, 2.5])
+def test_cells_of_any_width(cell: float) -> None:
+    maze = replace(LAYOUTS["u4"], cell=cell)
+    task = make_task()
+    spec = task.scene.copy()
+    for i, wall in enumerate(maze.walls):
+        size = (*wall.half_size, wall.height / 2)
+        box = mujoco.mjtGeom.mjGEOM_BOX
+        spec.worldbody.add_geom(name=f"wall_{i}", type=box, pos=(*wall.center, 0.0), size=size)
+    found = maze_map(replace(task, scene=spec))
+    assert found is not None
+    assert found.cell == pytest.approx(cell)
+    assert len(found.rows) == len(maze.rows)
+
+
+# Seen to fail: with any common length taken, the walls of the bins are a maze of 5 mm cells.
+@pytest.mark.parametrize("name", ["arm_binpick", "arm_binpick_hard"])
+def test_walls_of_bins_are_no_maze(name: str) -> None:
+    assert maze_map(load_task(name)) is None
 
 
 def test_the_map_of_a_maze_of_ones_own(tmp_path: Path) -> None:
