@@ -67,8 +67,8 @@ def test_the_contracts_that_runs_were_made_with():
         assert load_task(name).contract.sha256 == start
 
 
-ANT_SHA256 = "650002ee3631735e74747ca22558610dd9a4a86049c75a0b2791306607251601"
-MAZE_SHA256 = "9dc0625f885aa6cd5db717f76f081953a7e9571b12ea9124e7fa2510773590aa"
+ANT_SHA256 = "fc8aa7f8e86e80b2fbd12f73bfd2fa986a7dca6daaf0ea06452ed3316e41e021"
+MAZE_SHA256 = "115d163af43835d8a8a554a91fe973a154ad785d61ff5d31b004dbb905f712d8"
 
 
 @pytest.mark.parametrize("name", ["u", "big", "hardest"])
