@@ -16,6 +16,9 @@ import numpy as np
 
 from robot_gcrl.viewer.classic_screen import require_window
 from robot_gcrl.viewer.classic_text import Teller, make_texts
+from robot_gcrl.viewer.goals import make_handles
+from robot_gcrl.viewer.ground import Ground
+from robot_gcrl.viewer.headings import TURN, make_headings
 from robot_gcrl.viewer.nudges import nudged
 from robot_gcrl.viewer.overlay import make_overlay
 from robot_gcrl.viewer.pacing import Pace
@@ -36,6 +39,7 @@ _NUDGES = {
     266: (0, 0, 1),
     267: (0, 0, -1),
 }
+_TURNS = {ord("8"): 1, ord("9"): -1}
 _SPACE, _RANDOM, _NEXT, _STOP, _CLEAR, _TOUR = 32, ord("G"), 260, 257, 268, 269
 # Reset sets the time to 0, which can then be told from a time before the first step [s]
 _EARLIEST = 1e-9
@@ -69,7 +73,7 @@ class ClassicWindow:
       model: the window's own.
       data: the window's own.
       pace: how many physics steps are due.
-      marker: index of the marker that keys move.
+      handle_index: of what keys move.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -81,7 +85,9 @@ class ClassicWindow:
         library = require_window()
         self.stage = stage
         self.pace = Pace(float(stage.model.opt.timestep))
-        self.marker = 0
+        self.handle_index = 0
+        self._handles, self._headings = make_handles(stage.contract), make_headings(stage.contract)
+        self._ground = Ground(stage.model)
         self.model = copy.copy(stage.model)
         self.data = mujoco.MjData(self.model)
         self._keys: collections.deque[int] = collections.deque()
@@ -115,18 +121,18 @@ class ClassicWindow:
     def press(self, key: int) -> None:
         """Does what a key (GLFW's number) stands for; nothing if it is none of ours."""
         stage = self.stage
-        if key in _NUDGES and stage.markers:
+        if key in _NUDGES and self._handles:
             view = make_view(self.model, self.data, self.handle.cam, 1.0)
             steps = np.array(_NUDGES[key], float)
-            goal = nudged(view, stage.markers[self.marker], stage.desk.wanted, steps)
-            if not np.array_equal(goal, stage.desk.wanted):
-                stage.tour.stop()
-                stage.ask(goal)
+            self._ask(nudged(view, self._handles[self.handle_index], stage.desk.wanted, steps))
+        elif key in _TURNS and self._headings:
+            heading, goal = self._headings[0], stage.desk.wanted
+            self._ask(heading.turned(goal, heading.angle(goal) + _TURNS[key] * TURN))
         elif key == _RANDOM:
             stage.tour.stop()
             stage.random_goal()
-        elif key == _NEXT and stage.markers:
-            self.marker = (self.marker + 1) % len(stage.markers)
+        elif key == _NEXT and self._handles:
+            self.handle_index = (self.handle_index + 1) % len(self._handles)
         elif key == _TOUR:
             self._toggle_tour()
         elif stage.is_live and key == _STOP:
@@ -142,6 +148,11 @@ class ClassicWindow:
         for thread in self._threads:
             thread.join(_GOODBYE)
         self._teller.close()
+
+    def _ask(self, goal: np.ndarray) -> None:
+        if not np.array_equal(goal, self.stage.desk.wanted):
+            self.stage.tour.stop()
+            self.stage.ask(goal)
 
     def _toggle_tour(self) -> None:
         tour = self.stage.tour
@@ -165,6 +176,9 @@ class ClassicWindow:
             state=stage.desk.verdict.state,
             tour=stage.tour.goals,
             trace=stage.status().trace,
+            ground=self._ground,
+            headings=self._headings,
+            chosen=self._handles[self.handle_index].markers if self._handles else (),
         )
         scene.ngeom = min(len(geoms), scene.maxgeom)
         for place, geom in zip(scene.geoms[: scene.ngeom], geoms, strict=False):

@@ -7,6 +7,8 @@ from typing import Any
 
 import mujoco
 
+from robot_gcrl.viewer.goal_text import distance_text, goal_text
+from robot_gcrl.viewer.headings import make_headings
 from robot_gcrl.viewer.stage import Stage
 
 Text = tuple[int, int, str, str]
@@ -70,6 +72,8 @@ def make_texts(stage: Stage, *, paused: bool) -> list[Text]:
     """The texts of a stage: status on the left above, keys on the left below."""
     names, values = _columns(_rows(stage, paused=paused))
     keys, deeds = _LIVE if stage.is_live else _OWN
+    if make_headings(stage.contract):
+        keys, deeds = f"8, 9\n{keys}", f"turn the heading\n{deeds}"
     font = mujoco.mjtFontScale.mjFONTSCALE_100.value
     return [
         (font, mujoco.mjtGridPos.mjGRID_TOPLEFT.value, names, values),
@@ -79,15 +83,12 @@ def make_texts(stage: Stage, *, paused: bool) -> list[Text]:
 
 def _rows(stage: Stage, *, paused: bool) -> list[tuple[str, str]]:
     status, desk, contract = stage.status(), stage.desk, stage.contract
-    units = {field.label: field.unit for field in contract.goal}
-    wanted = zip(contract.goal, desk.wanted, strict=True)
     rows = [
-        ("goal", ", ".join(f"{field.label} {x:.2f} {field.unit}" for field, x in wanted)),
+        ("goal", goal_text(contract, desk.wanted)),
         ("", f"{_WORDS[desk.verdict.state]} {desk.verdict.text}".strip()),
     ]
     for group, distance in zip(contract.success, status.distances, strict=True):
-        unit = units[group.labels[0]]
-        rows.append(("distance", f"{distance:.3f} {unit}, needs {group.radius:g}"))
+        rows.append(("distance", distance_text(contract, group, float(distance))[1]))
     rows.append(("reached", "yes" if status.success else "no"))
     rows.append(("time at goal", f"{100 * status.time_at_goal:.0f}%"))
     rows.append(("episode", f"{status.seconds:.1f} s" + ", FELL" * status.fell))

@@ -4,6 +4,7 @@ The core of every viewer, without a window: numbers in, numbers out. A goal is d
 in a scene is a marker that only the viewer's copy of the scene has.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.fields import SuccessGroup
+from robot_gcrl.viewer.headings import middle_goal
 
 GoalState = Literal["none", "pending", "active", "refused"]
 _AXES = "xyz"
@@ -53,32 +55,92 @@ class Marker:
         return changed
 
 
+@dataclass(frozen=True, kw_only=True)
+class Handle:
+    """What a gesture moves: one marker, or those of a success group together.
+
+    Attributes:
+      markers: that are moved alike, which leaves them as far apart as they are.
+    """
+
+    markers: tuple[Marker, ...]
+
+    @property
+    def name(self) -> str:
+        """For the person who looks."""
+        return " + ".join(marker.name for marker in self.markers)
+
+    @property
+    def radius(self) -> float:
+        """Of success [m]."""
+        return self.markers[0].radius
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the goal says nothing of the height of one of them."""
+        return any(marker.is_planar for marker in self.markers)
+
+    def position(self, goal: np.ndarray, height: float) -> np.ndarray:
+        """The middle of the markers [3]; see `Marker.position`."""
+        return np.mean([marker.position(goal, height) for marker in self.markers], axis=0)
+
+    def moved(self, goal: np.ndarray, place: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The goal [G] with the middle of the markers at `place` [3]."""
+        by = np.asarray(place, float) - self.position(goal, 0.0)
+        for marker in self.markers:
+            goal = marker.moved(goal, marker.position(goal, 0.0) + by)
+        return goal
+
+
 def make_markers(contract: Contract) -> tuple[Marker, ...]:
-    """A marker for each success group that is a place in the plane or in space.
+    """A marker for each thing that a success group puts to a place in the plane or in space.
 
     Such a group has components in metres called x and y, and perhaps z, or names that end so
-    ("cube.x"). A goal without one is set with sliders alone.
+    ("cube.x"), for one thing or several, and no other components. A goal without one is set with
+    sliders alone. No two markers have one name.
     """
-    found = (_marker(contract, group) for group in contract.success)
-    return tuple(marker for marker in found if marker is not None)
+    return tuple(itertools.chain.from_iterable(_grouped(contract)))
 
 
-def _marker(contract: Contract, group: SuccessGroup) -> Marker | None:
+def make_handles(contract: Contract) -> tuple[Handle, ...]:
+    """What can be moved: of each success group its markers together, if several, and each alone."""
+    handles = []
+    for group in _grouped(contract):
+        if len(group) > 1:
+            handles.append(Handle(markers=group))
+        handles += [Handle(markers=(marker,)) for marker in group]
+    return tuple(handles)
+
+
+def _grouped(contract: Contract) -> list[tuple[Marker, ...]]:
+    taken: set[str] = set()
+    groups = []
+    for group in contract.success:
+        things = _things(contract, group)
+        markers = []
+        for stem, axes in things.items():
+            # "cube.x" and "cube_x" are of two things
+            plain = stem.rstrip("._ ") or "goal"
+            names = itertools.chain((plain,), (f"{plain} {i}" for i in itertools.count(2)))
+            name = next(name for name in names if name not in taken)
+            taken.add(name)
+            markers.append(
+                Marker(name=name, axes=(axes[0], axes[1], axes.get(2)), radius=group.radius)
+            )
+        groups.append(tuple(markers))
+    return groups
+
+
+def _things(contract: Contract, group: SuccessGroup) -> dict[str, dict[int, int]]:
+    """Of each thing, by what its labels begin with, axis -> component; empty if one is no place."""
     labels = [field.label for field in contract.goal]
-    axes: list[int | None] = [None, None, None]
-    names = set()
+    things: dict[str, dict[int, int]] = {}
     for label in group.labels:
-        component = labels.index(label)
-        name, axis = label[:-1].rstrip("._ "), _AXES.find(label[-1])
-        if axis < 0 or contract.goal[component].unit != "m" or axes[axis] is not None:
-            return None
-        names.add(name)
-        axes[axis] = component
-    if axes[0] is None or axes[1] is None or len(names) != 1:
-        return None
-    return Marker(
-        name=next(iter(names)) or "goal", axes=(axes[0], axes[1], axes[2]), radius=group.radius
-    )
+        component, axis = labels.index(label), _AXES.find(label[-1])
+        if axis < 0 or contract.goal[component].unit != "m":
+            return {}
+        things.setdefault(label[:-1], {})[axis] = component
+    return things if all({0, 1} <= set(axes) for axes in things.values()) else {}
 
 
 class Verdict(NamedTuple):
@@ -107,7 +169,7 @@ class GoalDesk:
         """No goal yet; the middle of the bounds is shown."""
         self._low, self._high = contract.goal_bounds
         self._labels = [field.label for field in contract.goal]
-        self.wanted = ((self._low + self._high) / 2).astype(np.float32)
+        self.wanted = middle_goal(contract)
         self.active: np.ndarray | None = None
         self.verdict = Verdict("none")
         self.asked = 0

@@ -15,6 +15,8 @@ from robot_gcrl.bridge.rules import SECOND_NS
 from robot_gcrl.contract.observe import goal_distances, is_success
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, Verdict, make_markers
+from robot_gcrl.viewer.ground import Ground
+from robot_gcrl.viewer.headings import make_headings, unit_headings
 from robot_gcrl.viewer.pose import Pose
 from robot_gcrl.viewer.remote import Remote
 from robot_gcrl.viewer.remote_orders import GoalAnswer
@@ -58,6 +60,7 @@ class LiveRobot:
         self.desk = GoalDesk(show.contract)
         self.tour = Tour(show.contract)
         self.markers = make_markers(show.contract)
+        self._ground = Ground(self.model)
         self._placed = PlacedMarkers(self.model, self.data, self.markers)
         self._pose = Pose(show, self.model, self.data)
         self._rng = np.random.default_rng(seed)
@@ -76,7 +79,8 @@ class LiveRobot:
         if len(goals):
             self.ask(goals[int(self._rng.integers(len(goals)))])
         else:
-            self.ask(self._rng.uniform(*self.desk.bounds).astype(np.float32))
+            drawn = self._rng.uniform(*self.desk.bounds).astype(np.float32)
+            self.ask(unit_headings(make_headings(self.contract), drawn))
 
     def ask(self, goal: np.ndarray) -> bool:
         """Sends a goal [G]; whether it is within the bounds. It is pending until the answer."""
@@ -231,7 +235,7 @@ class LiveRobot:
         self._asked_states += 1
         self._at_goal += reached
         if self._states % _TRACE_EVERY == 0 and self.markers:
-            self._trace.append(self.markers[0].position(state.achieved, _TRACE_HEIGHT))
+            self._trace.append(self._ground.place(self.markers[0], state.achieved, _TRACE_HEIGHT))
         self._states += 1
         # The next goal of the tour may be on its way
         following = self.tour.advance(reached and self.desk.verdict.state == "active", passed)

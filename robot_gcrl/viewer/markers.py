@@ -13,6 +13,8 @@ import numpy as np
 from robot_gcrl.contract.observe import goal_distances
 from robot_gcrl.task.task import Task
 from robot_gcrl.viewer.canvas import Marker, Segment
+from robot_gcrl.viewer.ground import Ground
+from robot_gcrl.viewer.headings import heading_arrow, make_headings
 from robot_gcrl.viewer.trail import in_world, places, point
 
 MOST_SEGMENTS = 100
@@ -20,7 +22,6 @@ MOST_SEGMENTS = 100
 
 _GREEN = (0.15, 0.75, 0.35)
 _ARROW = (*_GREEN, 1.0)
-_SKY = 100.0  # above everything that stands in a scene [m]
 _FAINT, _BRIGHT = 0.25, 0.55
 # Unlike robots, floor, walls and goal
 _MAGENTA = (0.9, 0.15, 0.55, 1.0)
@@ -29,13 +30,14 @@ _MAGENTA = (0.9, 0.15, 0.55, 1.0)
 def goal_markers(task: Task, achieved: np.ndarray, goal: np.ndarray) -> list[Marker]:
     """The markers of a goal [G] for a robot at the achieved goal [G], SI.
 
-    A success group without a coordinate x, y or z (an angle, a gap) has no marker.
+    A success group without a coordinate x, y or z (an angle, a gap) has no marker; two things that
+    shall be at one place have one.
     """
-    contract = task.contract
+    contract, ground = task.contract, Ground(task.model)
     distances = goal_distances(contract, achieved, goal)
-    return [
+    found = (
         _marker(
-            _on_ground(task.model, in_world(place, goal), 2 in place),
+            _put(ground, place, goal),
             2 in place,
             group.radius,
             bool(distance <= group.radius),
@@ -44,33 +46,34 @@ def goal_markers(task: Task, achieved: np.ndarray, goal: np.ndarray) -> list[Mar
             places(contract), contract.success, distances, strict=True
         )
         for place in points
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def heading_arrows(task: Task, goal: np.ndarray) -> list[Segment]:
-    """A line from a goal's place into each heading that the goal [G] has, as long as its radius.
-
-    A heading is a pair of fields whose labels end in "cos" and "sin".
-    """
-    labels, place = [field.label for field in task.contract.goal], point(task.contract)
+    """A line from a goal's place into each heading that the goal [G] has, as long as its radius."""
+    place = point(task.contract)
     if place is None:
         return []
-    start = in_world(place, goal)
+    start = _put(Ground(task.model), place, goal)
     length = next(
         group.radius
         for group, points in zip(task.contract.success, places(task.contract), strict=True)
         if place in points
     )
-    arrows = []
-    for label in labels:
-        stem, sine = label[:-3], f"{label[:-3]}sin"
-        if label != f"{stem}cos" or sine not in labels:
-            continue
-        direction = np.array((goal[labels.index(label)], goal[labels.index(sine)], 0.0))
-        tail = start + np.array((0.0, 0.0, 0.1 * length))
-        head = tail + length * direction
-        arrows.append(Segment(tuple(tail.tolist()), tuple(head.tolist()), 0.08 * length, _ARROW))
-    return arrows
+    arrows = (heading_arrow(h, goal, start, length) for h in make_headings(task.contract))
+    return [
+        Segment(tuple(arrow.tail.tolist()), tuple(arrow.head.tolist()), arrow.radius, _ARROW)
+        for arrow in arrows
+    ]
+
+
+def _put(ground: Ground, place: dict[int, int], goal: np.ndarray) -> np.ndarray:
+    """Where `place` of `trail.places` puts a goal [G]: without a height, on the ground."""
+    put = in_world(place, goal)
+    if 2 not in place:
+        put[2] = ground.height(*put[:2])
+    return put
 
 
 def path_knots(points: np.ndarray) -> list[int]:
@@ -103,26 +106,6 @@ def path_segments(
     line = points[[*passed, instant]] + (0.0, 0.0, radius)
     corners = [(float(x), float(y), float(z)) for x, y, z in line]
     return [Segment(start, end, radius, _MAGENTA) for start, end in itertools.pairwise(corners)]
-
-
-def _on_ground(model: mujoco.MjModel, point: np.ndarray, in_space: bool) -> np.ndarray:
-    """The point [3], one in the plane put upon what stands below it: a table, or the floor."""
-    if in_space:
-        return point
-    data, highest = mujoco.MjData(model), 0.0
-    mujoco.mj_kinematics(model, data)
-    above, down = np.array((*point[:2], _SKY)), np.array((0.0, 0.0, -1.0))
-    # Walls are left out: a goal never lies in one, and its disk may touch it
-    boxes = (model.body_weldid[model.geom_bodyid] == 0) & (
-        model.geom_type == mujoco.mjtGeom.mjGEOM_BOX
-    )
-    for i in np.flatnonzero(boxes):
-        if model.geom(i).name.startswith("wall_"):
-            continue
-        shape = data.geom_xpos[i], data.geom_xmat[i], model.geom_size[i]
-        distance = mujoco.mju_rayGeom(*shape, above, down, mujoco.mjtGeom.mjGEOM_BOX)
-        highest = max(highest, _SKY - distance if distance >= 0.0 else 0.0)
-    return np.array((*point[:2], highest))
 
 
 def _marker(point: np.ndarray, in_space: bool, radius: float, reached: bool) -> Marker:

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.goals import Handle, Marker
 from robot_gcrl.viewer.rays import View
 
 # Of a nudge, in success radii
 _NUDGE = 0.5
 
 
-def nudged(view: View, marker: Marker, goal: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def nudged(view: View, marker: Handle | Marker, goal: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """The goal [G] after so many nudges.
 
     Args:

@@ -94,18 +94,30 @@ def meet_model(
 
     Markers are mocap bodies; a goal must not be set on the goal.
     """
-    is_marker = model.body_mocapid[model.geom_bodyid] >= 0
+    met = meet_geom(model, data, origin, direction, np.zeros(model.ngeom, bool))
+    return None if met is None else met[0]
+
+
+def meet_geom(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    origin: np.ndarray,
+    direction: np.ndarray,
+    ignored: np.ndarray,
+) -> tuple[np.ndarray, int] | None:
+    """As `meet_model`, through the geoms that are `ignored` [ngeom] too; the place and the geom."""
+    passes = (model.body_mocapid[model.geom_bodyid] >= 0) | ignored
     geom = np.array([-1], np.int32)
     groups = np.array([1, 1, 1, 0, 0, 0], np.uint8)
     start, travelled = np.array(origin, float), 0.0
-    # Into a marker and out of it; what stands within it is met between the two
-    for _ in range(2 * int(is_marker.sum()) + 1):
+    # Into each and out of it; what stands within it is met between the two
+    for _ in range(2 * int(passes.sum()) + 1):
         distance = mujoco.mj_ray(model, data, start, direction, groups, 1, -1, geom)
         if distance < 0.0 or not math.isfinite(distance):
             return None
         travelled += distance
-        if not is_marker[geom[0]]:
-            return origin + travelled * direction
+        if not passes[geom[0]]:
+            return origin + travelled * direction, int(geom[0])
         travelled += _SKIN
         start = origin + travelled * direction
     return None

@@ -19,6 +19,7 @@ from robot_gcrl.policy.runtime.step import PolicyOutput
 from robot_gcrl.policy.scene import load_scene, load_scene_spec
 from robot_gcrl.viewer.belief import Belief, make_belief
 from robot_gcrl.viewer.goals import Marker, make_markers
+from robot_gcrl.viewer.ground import Ground
 
 Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], PolicyOutput]
 """(inputs [1, I], goal [1, G], previous actions [1, P], previous ctrl [1, A]) -> action, ctrl."""
@@ -101,12 +102,12 @@ class PlacedMarkers:
         """Of a model that `Show.compile` made, and its data."""
         bodies = [model.body(marker_body(marker)) for marker in markers]
         self._placed = [(m, int(b.mocapid[0])) for m, b in zip(markers, bodies, strict=True)]
-        self._data = data
+        self._data, self._ground = data, Ground(model)
 
     def show(self, goal: np.ndarray) -> None:
         """Puts them where the goal [G] is."""
         for marker, body in self._placed:
-            self._data.mocap_pos[body] = marker.position(goal, 0.0)
+            self._data.mocap_pos[body] = self._ground.place(marker, goal)
 
     def dragged(self, goal: np.ndarray) -> np.ndarray | None:
         """The goal [G] that a ball was dragged to since `goal` was shown; None if none was."""

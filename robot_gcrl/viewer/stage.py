@@ -8,6 +8,7 @@ import numpy as np
 from robot_gcrl.contract import Contract
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, Marker
+from robot_gcrl.viewer.scene import Show
 from robot_gcrl.viewer.tour import Tour
 from robot_gcrl.viewer.world import Status
 
@@ -18,6 +19,7 @@ class Stage(Protocol):
 
     Attributes:
       title: of the window.
+      show: what is shown.
       contract: of the robot.
       model: with markers.
       data: what is drawn.
@@ -28,6 +30,7 @@ class Stage(Protocol):
     """
 
     title: str
+    show: Show
     contract: Contract
     model: mujoco.MjModel
     data: mujoco.MjData

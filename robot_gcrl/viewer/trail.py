@@ -13,6 +13,7 @@ import numpy as np
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.contract.observe import Report, achieved_goal, make_layout, read_inputs
 from robot_gcrl.task.task import Task
+from robot_gcrl.viewer.pointing import field_body
 
 _AXES = "xyz"
 
@@ -53,20 +54,9 @@ def make_trail(task: Task, qpos: np.ndarray) -> Trail:
 def goal_body(task: Task) -> int:
     """Id of the body whose joint or sensor the first field of the goal reads."""
     field, model = task.contract.goal[0], task.model
-    if field.source != "sensor":
-        return int(model.joint(field.name).bodyid[0])
-    sensor = model.sensor(field.name)
-    kind, number = int(sensor.objtype[0]), int(sensor.objid[0])
-    owner = {
-        mujoco.mjtObj.mjOBJ_SITE.value: model.site_bodyid,
-        mujoco.mjtObj.mjOBJ_GEOM.value: model.geom_bodyid,
-        mujoco.mjtObj.mjOBJ_JOINT.value: model.jnt_bodyid,
-        mujoco.mjtObj.mjOBJ_CAMERA.value: model.cam_bodyid,
-        mujoco.mjtObj.mjOBJ_BODY.value: range(model.nbody),
-        mujoco.mjtObj.mjOBJ_XBODY.value: range(model.nbody),
-    }
+    body = field_body(model, field)
     # A tendon or an actuator has no body: the first that moves then
-    return int(owner[kind][number]) if kind in owner else int(model.jnt_bodyid[0])
+    return body if body >= 0 else int(model.jnt_bodyid[0])
 
 
 def places(contract: Contract) -> list[list[dict[int, int]]]:

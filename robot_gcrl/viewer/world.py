@@ -27,6 +27,7 @@ from robot_gcrl.physics.variants import apply_variant
 from robot_gcrl.policy.departure import Departure
 from robot_gcrl.viewer.energy import EnergyMap
 from robot_gcrl.viewer.goals import GoalDesk, make_markers
+from robot_gcrl.viewer.ground import Ground
 from robot_gcrl.viewer.scene import Act, PlacedMarkers, Show
 from robot_gcrl.viewer.tour import Tour
 
@@ -99,6 +100,7 @@ class World:
         self.desk = GoalDesk(show.contract)
         self.tour = Tour(show.contract)
         self.markers = make_markers(show.contract)
+        self._ground = Ground(self.model)
         self._placed = PlacedMarkers(self.model, self.data, self.markers)
         self._rng = np.random.default_rng(seed)
         self.actions = 0
@@ -256,7 +258,7 @@ class World:
         reached = bool(is_success(contract, goal_distances(contract, achieved, self.desk.pursued)))
         self._at_goal += reached
         if self._steps % _TRACE_EVERY == 0 and self.markers:
-            self._trace.append(self.markers[0].position(achieved, _TRACE_HEIGHT))
+            self._trace.append(self._ground.place(self.markers[0], achieved, _TRACE_HEIGHT))
         following = self.tour.advance(reached, contract.control_dt)
         if following is not None:
             self.ask(following)

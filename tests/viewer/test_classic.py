@@ -20,12 +20,14 @@ from robot_gcrl.errors import ViewerError
 from robot_gcrl.viewer.classic import ClassicWindow, show_classic
 from robot_gcrl.viewer.classic_text import make_texts
 from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.ground import Ground
 from robot_gcrl.viewer.nudges import nudged
 from robot_gcrl.viewer.overlay import make_overlay
 from robot_gcrl.viewer.pacing import Pace
 from robot_gcrl.viewer.rays import View
 from robot_gcrl.viewer.world import World
 from tests.viewer.carts import cart_show
+from tests.viewer.worlds import make_show
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0
@@ -329,6 +331,7 @@ def test_the_overlay_is_goal_tour_bounds_and_path():
             state="active",
             tour=np.zeros((2, 3)),
             trace=np.zeros((5, 3)),
+            ground=Ground(make_show().compile()),
         )
         assert len(geoms) == 1 + 2 + edges + 4
         # seen to fail with a disk as high as it is wide

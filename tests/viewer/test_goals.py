@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 
 from robot_gcrl.contract import Contract, Field, GoalField, SuccessGroup
-from robot_gcrl.viewer.goals import GoalDesk, Marker, Verdict, make_markers
+from robot_gcrl.viewer.goals import (
+    GoalDesk,
+    Handle,
+    Marker,
+    Verdict,
+    make_handles,
+    make_markers,
+)
 from tests.bridge.fakes import cart_contract
 from tests.contract.contracts import CONTRACT
-from tests.viewer.worlds import chain_contract
+from tests.viewer.worlds import CART, chain_contract, make_show
 
 
 def contract_of(
@@ -30,6 +37,12 @@ def contract_of(
             for group, radius in zip(groups, radii, strict=False)
         ),
     )
+
+
+def with_sensors(contract: Contract) -> str:
+    """The cart with a sensor for every number of the goal."""
+    sensors = "".join(f'<clock name="{field.label}"/>' for field in contract.goal)
+    return CART.replace("</mujoco>", f"<sensor>{sensors}</sensor></mujoco>")
 
 
 def test_a_place_in_the_plane() -> None:
@@ -56,6 +69,39 @@ def test_two_objects_have_a_marker_each(joint: str) -> None:
     first, second = make_markers(contract_of(*groups))
     assert first == Marker(name="b", axes=(3, 4, None), radius=0.1)
     assert second == Marker(name="a", axes=(0, 1, 2), radius=0.2)
+
+
+def test_two_things_never_have_one_name() -> None:
+    # Seen to fail: "cube.x" and "cube_x" gave two bodies of one name, which MuJoCo refuses
+    groups = (("cube.x", "cube.y"), ("cube_x", "cube_y"), ("x", "y"), ("goal x", "goal y"))
+    contract = contract_of(*groups, radii=(0.1,) * 4)
+    markers = make_markers(contract)
+    assert [marker.name for marker in markers] == ["cube", "cube 2", "goal", "goal 2"]
+    make_show(contract=contract, xml=with_sensors(contract)).compile()
+
+
+def test_fingertips_of_one_group_have_a_marker_each_and_are_moved_together_or_alone() -> None:
+    # Seen to fail: such a group had no marker
+    contract = contract_of(("l.x", "l.y", "l.z", "r.x", "r.y", "r.z"), ("x", "y"))
+    left, right, place = make_markers(contract)
+    assert (left.name, right.name, place.name) == ("l", "r", "goal")
+    assert (left.radius, right.radius, place.radius) == (0.1, 0.1, 0.2)
+    both, *alone = make_handles(contract)
+    assert both == Handle(markers=(left, right))
+    assert alone == [Handle(markers=(marker,)) for marker in (left, right, place)]
+    assert [handle.name for handle in (both, *alone)] == ["l + r", "l", "r", "goal"]
+    assert (both.radius, both.is_planar, alone[2].is_planar) == (0.1, False, True)
+
+
+def test_what_is_moved_together_stays_as_far_apart() -> None:
+    contract = contract_of(("l.x", "l.y", "l.z", "r.x", "r.y", "r.z"))
+    both, left, _ = make_handles(contract)
+    goal = np.array([0.0, 0.0, 0.5, 1.0, 0.5, 0.5], np.float32)
+    np.testing.assert_allclose(both.position(goal, 0.0), [0.5, 0.25, 0.5])
+    moved = both.moved(goal, [1.5, 0.25, 1.0])
+    np.testing.assert_allclose(moved, [1.0, 0.0, 1.0, 2.0, 0.5, 1.0])
+    np.testing.assert_allclose(left.moved(goal, [1.0, 1.0, 1.0]), [1, 1, 1, 1.0, 0.5, 0.5])
+    np.testing.assert_array_equal(goal, [0.0, 0.0, 0.5, 1.0, 0.5, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,18 @@ PATIENCE = 30.0  # [s]
 
 def main() -> None:
     from robot_gcrl.bridge.serve import Ending
-    from robot_gcrl.viewer.scene import show_policy
+    from robot_gcrl.viewer.scene import show_policy, show_task
     from robot_gcrl.viewer.studio.show import StudioViewer, Window
     from robot_gcrl.viewer.world import World
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("policy", type=Path)
+    parser.add_argument("shown", help="a policy file, or a task, whose robot stands still")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--goal", type=float, nargs="+")
     options = parser.parse_args()
-    world = World(show_policy(options.policy))
+    is_file = options.shown.endswith(".policy")
+    shown = options.shown
+    world = World(show_policy(Path(shown)) if is_file else show_task(shown, "zero"))
     if options.goal:
         world.ask(options.goal)
     viewer = StudioViewer(world, Window(opens=False, port=options.port))
@@ -76,9 +78,9 @@ class Watched:
       lines: what it told so far.
     """
 
-    def __init__(self, policy: Path, home: Path, *words: str) -> None:
+    def __init__(self, shown: Path | str, home: Path, *words: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.viewer.watched", str(policy), *words],
+            [sys.executable, "-m", "tests.viewer.watched", str(shown), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -124,8 +126,8 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watched(policy: Path, home: Path, *words: str) -> Iterator[Watched]:
-    viewer = Watched(policy, home, *words)
+def watched(shown: Path | str, home: Path, *words: str) -> Iterator[Watched]:
+    viewer = Watched(shown, home, *words)
     try:
         viewer.wait(lambda _: True)
         yield viewer

@@ -1,18 +1,23 @@
 """Mouse and keys that move the goal: read once a frame, as a browser tells them.
 
-Shift+click sets the goal where the ray meets the ground, or an object where the goal is in space;
-Ctrl+drag slides it on its plane; arrows and PageUp, PageDown nudge it; G takes a random one. A
-plain drag is the camera's. Double-click on the ball selects it, and Studio's own drag of a selected
+Shift+click sets the goal where the ray meets the ground, or an object where a tip shall go there;
+Ctrl+drag slides the nearest marker on its plane, Ctrl+Alt+drag turns the heading to the mouse, and
+8 and 9 do so by steps; arrows and PageUp, PageDown nudge it; G takes a random one. A plain drag is
+the camera's. Double-click on the ball selects it, and Studio's own drag of a selected
 body moves it too: that one is seen where the simulation runs, as the body is what moved.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from mujoco.studio import viewer_protocol
 from mujoco.studio.dear_imgui import dear_imgui as imgui
 
-from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.goals import Handle
+from robot_gcrl.viewer.headings import TURN, Heading
 from robot_gcrl.viewer.nudges import nudged
-from robot_gcrl.viewer.rays import make_view, meet_model, meet_plane, ray
+from robot_gcrl.viewer.pointing import Pointing
+from robot_gcrl.viewer.rays import View, make_view, ray
 
 _KEYS = (
     (imgui.Key.LeftArrow, 0, -1.0),
@@ -22,6 +27,8 @@ _KEYS = (
     (imgui.Key.PageDown, 2, -1.0),
     (imgui.Key.PageUp, 2, 1.0),
 )
+# Counterclockwise, clockwise: two of the few keys that MuJoCo's windows leave free
+_TURNS = ((imgui.Key.N8, 1), (imgui.Key.N9, -1))
 
 
 def wants_random_goal() -> bool:
@@ -29,54 +36,79 @@ def wants_random_goal() -> bool:
     return not imgui.GetIO().WantCaptureKeyboard and imgui.IsKeyPressed(imgui.Key.G, False)
 
 
-def gesture(viewer: viewer_protocol.Viewer, marker: Marker, goal: np.ndarray) -> np.ndarray | None:
-    """The goal [G] that mouse and keys of this frame ask for, None without a gesture.
+class Gestures:
+    """Mouse and keys of one scene.
 
-    Args:
-      viewer: with the camera and the state that is drawn.
-      marker: that is moved.
-      goal: [G], wanted so far.
+    Attributes:
+      chosen: index of the handle that is moved.
     """
-    place = _pointed_at(viewer, marker, goal)
-    return _nudged(viewer, marker, goal) if place is None else marker.moved(goal, place)
+
+    def __init__(
+        self, pointing: Pointing, handles: Sequence[Handle], headings: Sequence[Heading]
+    ) -> None:
+        """The first handle is moved, until another is chosen or grabbed."""
+        self._pointing, self._handles, self._headings = pointing, handles, headings
+        self.chosen = 0
+
+    def read(self, viewer: viewer_protocol.Viewer, goal: np.ndarray) -> np.ndarray | None:
+        """The goal [G] that mouse and keys of this frame ask for, None without a gesture.
+
+        Args:
+          viewer: with the camera and the state that is drawn.
+          goal: [G], wanted so far.
+        """
+        if self._handles and (pointed := self._pointed(viewer, goal)) is not None:
+            return pointed
+        if imgui.GetIO().WantCaptureKeyboard:
+            return None
+        return self._nudged(viewer, goal)
+
+    def _pointed(self, viewer: viewer_protocol.Viewer, goal: np.ndarray) -> np.ndarray | None:
+        io = imgui.GetIO()
+        if io.WantCaptureMouse or min(io.DisplaySize.x, io.DisplaySize.y) <= 0:
+            return None
+        begins = imgui.IsMouseClicked(imgui.MouseButton.Left)
+        clicks = io.KeyShift and not io.KeyCtrl and begins
+        # With a body selected, Studio turns or pushes that one
+        drags = (
+            io.KeyCtrl
+            and not io.KeyShift
+            and imgui.IsMouseDown(imgui.MouseButton.Left)
+            and viewer.perturb.select <= 0
+        )
+        if not (clicks or drags):
+            return None
+        pixel = io.MousePos.x / io.DisplaySize.x, io.MousePos.y / io.DisplaySize.y
+        view = _view(viewer, io.DisplaySize.x / io.DisplaySize.y)
+        direction = ray(view, *pixel)
+        pointing, eye = self._pointing, view.position
+        if drags and io.KeyAlt:
+            if not self._headings:
+                return None
+            handle = self._handles[0]  # where the arrow is drawn
+            return pointing.turned(handle, self._headings[0], goal, eye, direction)
+        if drags and begins:
+            self.chosen = pointing.nearest(view, self._handles, self.chosen, goal, pixel)
+        handle = self._handles[self.chosen]
+        if clicks:
+            return pointing.at(viewer.data, handle, goal, eye, direction)
+        return pointing.slid(handle, goal, eye, direction)
+
+    def _nudged(self, viewer: viewer_protocol.Viewer, goal: np.ndarray) -> np.ndarray | None:
+        steps, turns = np.zeros(3), 0
+        for key, axis, sign in _KEYS:
+            if imgui.IsKeyPressed(key):
+                steps[axis] += sign
+        for key, sign in _TURNS:
+            turns += sign * imgui.IsKeyPressed(key)
+        changed = None
+        if steps.any() and self._handles:
+            changed = goal = nudged(_view(viewer, 1.0), self._handles[self.chosen], goal, steps)
+        if turns and self._headings:
+            heading = self._headings[0]
+            changed = heading.turned(goal, heading.angle(goal) + turns * TURN)
+        return changed
 
 
-def _pointed_at(
-    viewer: viewer_protocol.Viewer, marker: Marker, goal: np.ndarray
-) -> np.ndarray | None:
-    io = imgui.GetIO()
-    if io.WantCaptureMouse or min(io.DisplaySize.x, io.DisplaySize.y) <= 0:
-        return None
-    clicks = io.KeyShift and not io.KeyCtrl and imgui.IsMouseClicked(imgui.MouseButton.Left)
-    # With a body selected, Studio turns or pushes that one
-    drags = (
-        io.KeyCtrl
-        and not io.KeyShift
-        and imgui.IsMouseDown(imgui.MouseButton.Left)
-        and viewer.perturb.select <= 0
-    )
-    if not (clicks or drags):
-        return None
-    x, y = io.MousePos.x / io.DisplaySize.x, io.MousePos.y / io.DisplaySize.y
-    aspect = io.DisplaySize.x / io.DisplaySize.y
-    view = make_view(viewer.model, viewer.data, viewer.camera, aspect)
-    direction = ray(view, x, y)
-    if clicks and not marker.is_planar:
-        met = meet_model(viewer.model, viewer.data, view.position, direction)
-        if met is not None:
-            return met
-    height = 0.0 if marker.is_planar else float(marker.position(goal, 0.0)[2])
-    return meet_plane(view.position, direction, height)
-
-
-def _nudged(viewer: viewer_protocol.Viewer, marker: Marker, goal: np.ndarray) -> np.ndarray | None:
-    if imgui.GetIO().WantCaptureKeyboard:
-        return None
-    steps = np.zeros(3)
-    for key, axis, sign in _KEYS:
-        if imgui.IsKeyPressed(key):
-            steps[axis] += sign
-    if not steps.any():
-        return None
-    view = make_view(viewer.model, viewer.data, viewer.camera, 1.0)
-    return nudged(view, marker, goal, steps)
+def _view(viewer: viewer_protocol.Viewer, aspect: float) -> View:
+    return make_view(viewer.model, viewer.data, viewer.camera, aspect)

@@ -7,11 +7,14 @@ import numpy as np
 from mujoco.studio import messages, plugin
 from mujoco.studio.dear_imgui import dear_imgui as imgui
 
-from robot_gcrl.contract import Contract
 from robot_gcrl.viewer.energy import EnergyMap
-from robot_gcrl.viewer.goals import Marker
+from robot_gcrl.viewer.goal_text import distance_text
+from robot_gcrl.viewer.goals import make_handles
+from robot_gcrl.viewer.headings import make_headings, middle_goal
 from robot_gcrl.viewer.overlay import COLORS, energy_geoms, make_overlay
-from robot_gcrl.viewer.studio.gestures import gesture, wants_random_goal
+from robot_gcrl.viewer.pointing import Pointing
+from robot_gcrl.viewer.stage import Stage
+from robot_gcrl.viewer.studio.gestures import Gestures, wants_random_goal
 from robot_gcrl.viewer.studio.words import AskGoal, EditTour, ShowBelief, Shown, StopRobot
 
 _WIDTH = 300.0
@@ -32,20 +35,22 @@ class Panels(plugin.ViewerPlugin):
       frames: that were drawn.
     """
 
-    def __init__(self, contract: Contract, markers: tuple[Marker, ...], *, is_live: bool) -> None:
+    def __init__(self, stage: Stage) -> None:
         """Shows nothing until the simulation tells something.
 
         Args:
-          contract: of the robot.
-          markers: places that stand for the goal.
-          is_live: whether the robot can be stopped and cleared.
+          stage: that is shown; of it, what does not change.
         """
-        self._contract, self._markers, self._is_live = contract, markers, is_live
+        contract = stage.contract
+        self._contract, self._markers, self._is_live = contract, stage.markers, stage.is_live
         self._low, self._high = contract.goal_bounds
         self.frames = 0
         self._shown: Shown | None = None
-        self._goal = ((self._low + self._high) / 2).astype(np.float32)
-        self._marker = 0
+        self._goal = middle_goal(contract)
+        self._handles, self._headings = make_handles(contract), make_headings(contract)
+        pointing = Pointing(stage.show, stage.model)
+        self._ground = pointing.ground
+        self._gestures = Gestures(pointing, self._handles, self._headings)
         self._page_width = 0.0
         self._believes = False
         self._believed: EnergyMap | None = None
@@ -68,6 +73,9 @@ class Panels(plugin.ViewerPlugin):
             state=snapshot.state,
             tour=snapshot.tour,
             trace=snapshot.status.trace,
+            ground=self._ground,
+            headings=self._headings,
+            chosen=self._handles[self._gestures.chosen].markers if self._handles else (),
         )
         viewer.extra_geoms[:] = around + self._plates
 
@@ -78,10 +86,9 @@ class Panels(plugin.ViewerPlugin):
         self.frames += 1
         if wants_random_goal():
             self._ask(None)
-        if self._markers:
-            goal = gesture(self.viewer, self._markers[self._marker], self._goal)
-            if goal is not None and not np.array_equal(goal, self._goal):
-                self._ask(goal)
+        goal = self._gestures.read(self.viewer, self._goal)
+        if goal is not None and not np.array_equal(goal, self._goal):
+            self._ask(goal)
 
     @messages.handler
     def on_gui(self, event: messages.BuildGuiEvent) -> None:
@@ -107,16 +114,10 @@ class Panels(plugin.ViewerPlugin):
         imgui.Begin(name, True)
 
     def _goal_panel(self) -> None:
-        if len(self._markers) > 1:
-            names = [marker.name for marker in self._markers]
-            _, self._marker = imgui.Combo("moves", self._marker, names)
-        for i, field in enumerate(self._contract.goal):
-            label = f"{field.label} [{field.unit}]"
-            changed, value = imgui.SliderFloat(label, float(self._goal[i]), field.low, field.high)
-            if changed:
-                goal = self._goal.copy()
-                goal[i] = value
-                self._ask(goal)
+        if len(self._handles) > 1:
+            names = [handle.name for handle in self._handles]
+            _, self._gestures.chosen = imgui.Combo("moves", self._gestures.chosen, names)
+        self._sliders()
         if imgui.Button("random goal (G)"):
             self._ask(None)
         shown = self._shown
@@ -127,6 +128,8 @@ class Panels(plugin.ViewerPlugin):
                 imgui.TextWrapped(shown.text)
         if self._markers:
             imgui.TextDisabled("Shift+click, Ctrl+drag, arrows")
+        if self._headings:
+            imgui.TextDisabled("heading: Ctrl+Alt+drag, 8 and 9")
         imgui.SeparatorText("Tour")
         self._tour_panel()
         if not self._is_live:
@@ -140,6 +143,25 @@ class Panels(plugin.ViewerPlugin):
             imgui.SameLine()
             if imgui.Button("clear"):
                 self.viewer.send_to_sim(StopRobot(ends=True))
+
+    def _sliders(self) -> None:
+        """One for each number of the goal; one for the angle of each heading, instead of two."""
+        of_heading = {heading.sin: None for heading in self._headings}
+        of_heading |= {heading.cos: heading for heading in self._headings}
+        for i, field in enumerate(self._contract.goal):
+            heading = of_heading.get(i)
+            if heading is not None:
+                label, angle = f"{heading.name} [deg]", math.degrees(heading.angle(self._goal))
+                changed, value = imgui.SliderFloat(label, angle, -180.0, 180.0, "%.0f")
+                if changed:
+                    self._ask(heading.turned(self._goal, math.radians(value)))
+            elif i not in of_heading:
+                label, value = f"{field.label} [{field.unit}]", float(self._goal[i])
+                changed, value = imgui.SliderFloat(label, value, field.low, field.high)
+                if changed:
+                    goal = self._goal.copy()
+                    goal[i] = value
+                    self._ask(goal)
 
     def _tour_panel(self) -> None:
         shown = self._shown
@@ -168,11 +190,7 @@ class Panels(plugin.ViewerPlugin):
             return
         status = shown.status
         for group, distance in zip(self._contract.success, status.distances, strict=True):
-            name = ", ".join(group.labels)
-            unit = self._contract.goal[
-                [field.label for field in self._contract.goal].index(group.labels[0])
-            ].unit
-            _row(f"distance ({name})", f"{distance:.3f} {unit}, needs {group.radius:g}")
+            _row(*distance_text(self._contract, group, float(distance)))
         _row("reached", "yes" if status.success else "no")
         _row("time at goal", f"{100 * status.time_at_goal:.0f}%")
         _row("episode", f"{status.seconds:.1f} s" + (", FELL" if status.fell else ""))

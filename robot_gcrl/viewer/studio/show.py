@@ -63,7 +63,7 @@ class StudioViewer:
         self.stage, self._window = stage, window
         self.server = ClosedServer(window.host, window.port)
         self.stepper = Stepper(stage, tour=window.tour)
-        self.panels = Panels(stage.contract, stage.markers, is_live=stage.is_live)
+        self.panels = Panels(stage)
         config = viewer_protocol.ViewerConfig(title=f"robot-gcrl: {stage.title}", gfx="web")
         shows = app.Config(show_options=False, show_inspector=False, show_toolbar=True)
         ready = threading.Event()
