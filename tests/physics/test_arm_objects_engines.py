@@ -16,13 +16,14 @@ HEIGHT = 0.03  # of the cube's center and of the fingertips [m]
 
 
 def moments(arm, script):
-    """States while `script` runs, one a control step: qpos, qvel, ctrl."""
+    """States while `script` runs, one a control step: qpos, qvel, qacc_warmstart, ctrl."""
     found, act = [], arm.act
 
     def record(action):
-        qpos, qvel = arm.data.qpos.copy(), arm.data.qvel.copy()
+        data = arm.data
+        state = [part.copy() for part in (data.qpos, data.qvel, data.qacc_warmstart)]
         act(action)
-        found.append((qpos, qvel, arm.ctrl))
+        found.append((*state, arm.ctrl))
 
     arm.act = record
     script(arm)
@@ -36,23 +37,33 @@ def grasp_and_carry(arm):
     arm.wait(CLOSE, 12)
     arm.go(np.array((x, y, 0.12)), CLOSE)
     arm.go(np.array((0.06, y, 0.06)), CLOSE)  # against the wall
+    arm.wait(OPEN, 6)  # it falls
 
 
 def push(arm):
     x, y, _ = arm.cube
     arm.go(np.array((x + 0.07, y, 0.1)), CLOSE, speed=0.5)
     arm.go(np.array((x + 0.07, y, HEIGHT)), CLOSE)
-    arm.go(np.array((x - 0.1, y, HEIGHT)), CLOSE)
+    arm.go(np.array((x - 0.02, y, HEIGHT)), CLOSE)
 
 
-def step_both(arms, qpos, qvel, ctrl):
+def in_batches(rows):
+    """Of arrays [count, ..] N rows at a time; the last is repeated to fill the last batch."""
+    count = len(rows[0])
+    for first in range(0, count, N):
+        index = np.minimum(np.arange(first, first + N), count - 1)
+        yield [jnp.asarray(part[index]) for part in rows]
+
+
+def step_both(arms, qpos, qvel, warmstart, ctrl):
     """The states of both engines after one control step from the same state [N, ..]."""
-    state = arms.start()._replace(qpos=jnp.asarray(qpos), qvel=jnp.asarray(qvel))
+    state = arms.start()._replace(qpos=qpos, qvel=qvel, qacc_warmstart=warmstart)
     starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
-    return [step(state, jnp.asarray(ctrl), starts) for step in arms.steps.values()]
+    return [step(state, ctrl, starts) for step in arms.steps.values()]
 
 
 def test_without_contact():
+    # seen to fail from a start at which the cube was touched
     arms = pair("arm_binpick")
     state = arms.start()
     # the hand high above the walls; the cube in the air, where it falls as long as the test lasts
@@ -62,40 +73,53 @@ def test_without_contact():
 
 
 def test_first_control_step_in_contact():
-    arms = pair("arm_binpick")
-    arm = ScriptedArm("arm_binpick", cube=(0.14, 0.47, HEIGHT), turn=0.05)
-    qpos, qvel, ctrl = moments(arm, grasp_and_carry)
-    count = len(qpos) // N * N
-    worst = []
-    for i in range(0, count, N):
-        part = slice(i, i + N)
-        native, mjx = step_both(arms, qpos[part], qvel[part], ctrl[part])
-        worst.extend(np.abs(native.qpos - mjx.qpos).max(1).tolist())
+    # seen to fail with the cube's box on the floor instead of its corners: at the start
+    arms, worst = pair("arm_binpick"), []
+    for script in (grasp_and_carry, push):
+        arm = ScriptedArm("arm_binpick", cube=(0.14, 0.47, HEIGHT), turn=0.05)
+        for batch in in_batches(moments(arm, script)):
+            native, mjx = step_both(arms, *batch)
+            worst.extend(np.abs(native.qpos - mjx.qpos).max(1).tolist())
     print(np.round(np.array(worst) * 1e6))
     assert max(worst) <= 1e-4
 
 
-def test_a_push_moves_the_cube_equally_far():
-    arms = pair("arm_binpick")
-    places = ((0.14, 0.5, 0.0), (0.12, 0.55, 0.3), (0.2, 0.45, 0.7), (0.16, 0.52, -0.4))
-    scripted = [ScriptedArm("arm_binpick", cube=(x, y, HEIGHT), turn=turn) for x, y, turn in places]
-    for arm in scripted:
+def pushes(count):
+    """Arms that have pushed cubes, which lay in different places and directions, equally long."""
+    rng = np.random.default_rng(0)
+    places = rng.uniform((0.1, 0.44), (0.2, 0.56), (count, 2))
+    arms = [
+        ScriptedArm("arm_binpick", cube=(*place, HEIGHT), turn=rng.uniform(-0.8, 0.8))
+        for place in places
+    ]
+    for arm in arms:
         push(arm)
-    steps = max(arm.time for arm in scripted)
-    for arm in scripted:
+    steps = max(arm.time for arm in arms)
+    for arm in arms:
         arm.wait(CLOSE, steps + 10 - arm.time)
-    state = arms.start()._replace(
-        qpos=jnp.asarray(np.array([arm.start for arm in scripted]), jnp.float32),
-        qvel=jnp.zeros((N, arms.task.model.nv)),
-    )
-    starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
-    step = arms.steps["mjx"]
-    for ctrl in np.stack([arm.ctrls for arm in scripted], axis=1):
-        state = step(state, jnp.asarray(ctrl), starts)
-    cube = arms.task.model.joint("cube/joint").qposadr[0]
-    on_mjx = np.asarray(jax.device_get(state.qpos))[:, cube : cube + 2]
-    on_c = np.array([arm.cube[:2] for arm in scripted])
-    moved = np.linalg.norm(on_c - np.array(places)[:, :2], axis=-1)
-    print(moved, on_mjx - on_c)
-    assert moved.min() > 0.05
-    assert np.linalg.norm(on_mjx - on_c, axis=-1).max() < 0.02
+    return arms
+
+
+def test_a_push_moves_the_cube_equally_far():
+    # seen to fail with a friction of the cube of 0.1 in C MuJoCo alone
+    engines, scripted, on_mjx = pair("arm_binpick"), pushes(32), []
+    step, cube = engines.steps["mjx"], engines.task.model.joint("cube/joint").qposadr[0]
+    for first in range(0, len(scripted), N):
+        batch = scripted[first : first + N]
+        state = engines.start()
+        state = state._replace(
+            qpos=jnp.asarray(np.array([arm.start for arm in batch]), jnp.float32),
+            qvel=jnp.zeros_like(state.qvel),
+        )
+        starts = Starts(jnp.zeros(N, bool), state.qpos, state.qvel, {})
+        for ctrl in np.stack([arm.ctrls for arm in batch], axis=1):
+            state = step(state, jnp.asarray(ctrl), starts)
+        on_mjx.extend(np.asarray(jax.device_get(state.qpos))[:, cube : cube + 2])
+    started = np.array([arm.start[cube : cube + 2] for arm in scripted])
+    in_c = np.linalg.norm([arm.cube[:2] for arm in scripted] - started, axis=-1)
+    in_mjx = np.linalg.norm(np.array(on_mjx) - started, axis=-1)
+    difference = in_mjx - in_c
+    half = 1.96 * difference.std(ddof=1) / np.sqrt(len(difference))
+    print(in_c.mean(), in_mjx.mean(), difference.mean(), half, np.sort(abs(difference))[-4:])
+    assert in_c.min() > 0.03
+    assert abs(difference.mean()) + half < 0.01
