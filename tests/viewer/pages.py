@@ -45,7 +45,7 @@ class Page:
         """What the viewer tells once a deed has asked for a goal."""
         before = self.viewer.now["asked"]
         deed()
-        return self.viewer.wait(lambda now: now["asked"] > before, 2 * PATIENCE)
+        return self.viewer.wait(lambda now: now["asked"] > before, 3 * PATIENCE)
 
     def pixel(self, goal: np.ndarray) -> tuple[float, float]:
         """Where the first marker of a goal [G] is on the page [px]."""
@@ -99,7 +99,7 @@ class Page:
         self.after(self.page.mouse.down)
         if end is not None:
             self.page.mouse.move(*end, steps=2)
-        now = self.viewer.wait(until, 2 * PATIENCE)
+        now = self.viewer.wait(until, 3 * PATIENCE)
         self.page.mouse.up()
         for key in keys:
             self.page.keyboard.up(key)
@@ -113,7 +113,7 @@ def opened(viewer: Watched, show: Show) -> Iterator[Page]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        with page.expect_console_message(lambda m: DRAWN in m.text, timeout=1000 * PATIENCE):
+        with page.expect_console_message(lambda m: DRAWN in m.text, timeout=4000 * PATIENCE):
             page.goto(viewer.now["url"])
         page.wait_for_timeout(3 * HELD)
         yield Page(page, viewer, show)

@@ -120,6 +120,7 @@ def test_a_ray_that_would_meet_the_floor_behind_a_table_meets_the_table() -> Non
     ground = Ground(mujoco.MjModel.from_xml_string(SCENE))
     origin = np.array([2.0, -1.0, TABLE + 1.0])
     met = ground.meet(origin, np.array([0.0, 1.0, -1.0]) / math.sqrt(2.0))
+    assert met is not None
     np.testing.assert_allclose(met, [2.0, 0.0, TABLE], atol=1e-9)
 
 
@@ -143,7 +144,8 @@ def test_a_cube_is_put_on_the_ground_and_not_into_it(place, ground: float) -> No
 def test_a_click_on_the_cube_or_the_robot_means_the_ground_below() -> None:
     # Seen to fail: with any visible geom met, the cube is put upon itself
     scene = Scene(("cube.xyz",))
-    for place in ((0.5, 0.5), tuple(scene.world.data.qpos[:2])):
+    x, y = scene.world.data.qpos[:2]
+    for place in ((0.5, 0.5), (x, y)):
         np.testing.assert_allclose(scene.at(*place), [*place, CUBE / 2], atol=1e-6)
 
 
@@ -187,6 +189,7 @@ def test_a_cube_slides_at_its_height_and_a_disk_on_its_table() -> None:
         scene = Scene(groups)
         origin = np.array([1.0, 0.0, height + 0.5])
         moved = scene.pointing.slid(scene.handles[0], np.array(goal), origin, slanted)
+        assert moved is not None
         np.testing.assert_allclose(moved, [1.0, 0.5, *goal[2:]], atol=1e-6)
 
 
@@ -199,6 +202,7 @@ def test_a_heading_points_to_where_the_ray_meets_its_plane() -> None:
     goal = np.array([1.0, 1.0, 1.0, 0.0], np.float32)
     for place, expected in (((1.0, 3.0), (0.0, 1.0)), ((0.0, 0.0), (-math.sqrt(0.5),) * 2)):
         turned = scene.pointing.turned(handle, heading, goal, np.array([*place, 3.0]), DOWN)
+        assert turned is not None
         np.testing.assert_allclose(turned, [1.0, 1.0, *expected], atol=1e-6)
     # Seen to fail: at the marker itself every direction is as good
     assert scene.pointing.turned(handle, heading, goal, np.array([1.0, 1.0, 3.0]), DOWN) is None
