@@ -18,7 +18,7 @@ from mujoco.batch import Batch, SimulationError
 
 from robot_gcrl.bridge.endpoint import find_server
 from robot_gcrl.bridge.serve import Ending
-from robot_gcrl.contract.actuate import initial_ctrl
+from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import Report, read_inputs
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.errors import RobotError
@@ -81,7 +81,8 @@ class World:
       report: what is true of all robots, of one instant.
       inputs: float32 [N, I], what they measure; without realism it is true.
       diverged: bool [N], whose last step failed: they are where they were before it.
-      position: float64 [N, A], of the actuated joints; NaN where an actuator drives none.
+      position: float64 [N, A], of the actuated joints, as the robots measure it by themselves: with
+        noise and bias, at once; NaN where an actuator drives none.
       velocity: likewise.
     """
 
@@ -104,27 +105,27 @@ class World:
         departures = None if level == "off" else Departures(file, model, level)
         self._departing = [departures.robot() for _ in range(robots)] if departures else []
         self._fields = (
-            {name: self._batch.expand(name) for name in departures.variants} if (departures) else {}
+            {name: self._batch.expand(name) for name in departures.variants} if departures else {}
         )
         joints = [None if j is None else model.joint(j) for j in file.contract.action.joints]
         self._driven = np.array([joint is not None for joint in joints])
         self._at_qpos = np.array([0 if j is None else int(j.qposadr[0]) for j in joints])
         self._at_qvel = np.array([0 if j is None else int(j.dofadr[0]) for j in joints])
+        self._encoders, self._speedometers = _instruments(file.contract)
         self.diverged = np.zeros(robots, bool)
         self._measure()
         self.inputs = read_inputs(file.layout, self.report)
+        self._errors = np.zeros_like(self.inputs)
+        self._read_joints()
 
-    def draw(self, robot: int, seed: Sequence[int]) -> np.ndarray:
-        """Draws how a robot departs from the scene in its next episode.
+    def draw(self, robot: int, seed: Sequence[int]) -> None:
+        """Draws how a robot departs from the scene in its next episode."""
+        if self._departing:
+            self._departing[robot].draw(seed)
 
-        Returns:
-          What the goal that it is told differs by [G].
-        """
-        if not self._departing:
-            return np.zeros(self._file.contract.goal_size, np.float32)
-        departure = self._departing[robot]
-        departure.draw(seed)
-        return departure.goal_bias
+    def told(self, robot: int, goal: np.ndarray) -> np.ndarray:
+        """The goal [G] that the robot is told instead of `goal` in the episode that was drawn."""
+        return self._departing[robot].told(goal) if self._departing else goal
 
     def place(self, robot: int, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Puts a robot at a start, blank in all that is not position or velocity."""
@@ -139,11 +140,11 @@ class World:
         self._measure()
         true = read_inputs(self._file.layout, self.report)
         if self._departing:
-            ctrl = initial_ctrl(self._file.contract, true[robot])
-            self._departing[robot].begin(true[robot], ctrl)
-            self.inputs[robot] = self._departing[robot].shown
+            self._departing[robot].begin(true[robot])
+            self._show(robot)
         else:
             self.inputs = true
+        self._read_joints()
 
     def step(self, moves: np.ndarray, ctrl: np.ndarray) -> None:
         """One control step of the robots of the mask `moves` [N], under ctrl [N, A]."""
@@ -159,8 +160,8 @@ class World:
             self._measure()
             for new, old in zip(self.report, before[1], strict=True):
                 new[self.diverged] = old[self.diverged]
-
         self._see(moves)
+        self._read_joints()
 
     def _advance(self, moves: np.ndarray, ctrl: np.ndarray, failed: np.ndarray) -> None:
         """All substeps; under realism commands come into force within them."""
@@ -190,7 +191,11 @@ class World:
             return
         for i in np.flatnonzero(moves):
             self._departing[i].see(true[i])
-            self.inputs[i] = self._departing[i].shown
+            self._show(int(i))
+
+    def _show(self, robot: int) -> None:
+        departure = self._departing[robot]
+        self.inputs[robot], self._errors[robot] = departure.shown, departure.error
 
     def _measure(self) -> None:
         with np.errstate(over="ignore"):
@@ -198,8 +203,26 @@ class World:
             self.report = Report(
                 *(v.astype(np.float32) for v in (self._qpos, self._qvel, self._sensordata))
             )
+
+    def _read_joints(self) -> None:
+        """What the guards see: a robot's own instruments, to which no link belongs."""
         self.position = np.where(self._driven, self._qpos[:, self._at_qpos], math.nan)
         self.velocity = np.where(self._driven, self._qvel[:, self._at_qvel], math.nan)
+        if self._departing:
+            columns = np.maximum((self._encoders, self._speedometers), 0)
+            self.position += np.where(self._encoders < 0, 0.0, self._errors[:, columns[0]])
+            self.velocity += np.where(self._speedometers < 0, 0.0, self._errors[:, columns[1]])
+
+
+def _instruments(contract: Contract) -> tuple[np.ndarray, np.ndarray]:
+    """Int [A] twice: the inputs that are position and velocity of each actuator's joint, or -1."""
+    at = {entry: i for i, entry in enumerate(contract.inputs)}
+    joints = [str(joint) for joint in contract.action.joints]
+    encoders, speedometers = (
+        np.array([at.get((source, joint, 0), -1) for joint in joints])
+        for source in ("qpos", "qvel")
+    )
+    return encoders, speedometers
 
 
 if __name__ == "__main__":

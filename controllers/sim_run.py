@@ -36,8 +36,12 @@ class World(Protocol):
     position: np.ndarray
     velocity: np.ndarray
 
-    def draw(self, robot: int, seed: Sequence[int]) -> np.ndarray:
-        """Draws how the robot departs in its next episode; returns the error of its goal [G]."""
+    def draw(self, robot: int, seed: Sequence[int]) -> None:
+        """Draws how the robot departs in its next episode."""
+        ...
+
+    def told(self, robot: int, goal: np.ndarray) -> np.ndarray:
+        """The goal [G] that the robot is told in that episode."""
         ...
 
     def place(self, robot: int, qpos: np.ndarray, qvel: np.ndarray) -> None:
@@ -160,9 +164,8 @@ class Run:
             scenario, name = self._schedule.next(), robot.client.link.robot
             episode = self._schedule.episode(scenario, robot=name, step=self._steps)
             begun.append((robot, episode))
-            goal = np.clip(
-                episode.goal + self._draw(robot.index, scenario), *self._file.contract.goal_bounds
-            )
+            self._draw(robot.index, scenario)
+            goal = self._world.told(robot.index, episode.goal)
             orders.append(Order(robot.client, report, goal))
         if not goals.set(orders, goes_on):
             return False
@@ -172,8 +175,8 @@ class Run:
             robot.episode = episode
         return bool(self._running())
 
-    def _draw(self, index: int, scenario: int) -> np.ndarray:
-        return self._world.draw(index, (self._options.seed, scenario))
+    def _draw(self, index: int, scenario: int) -> None:
+        self._world.draw(index, (self._options.seed, scenario))
 
     def _place(self, robot: Robot, scenario: int) -> None:
         i = robot.index

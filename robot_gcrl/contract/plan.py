@@ -27,6 +27,8 @@ class Plan:
       variants: of the model, among which an episode draws one.
       std: [I], of the noise.
       bias: [I], greatest.
+      encoders: int [A], the input by which each actuator holds a position, so that the bias of one
+        shifts what the other holds; -1 where none is.
       goal_bias: [G], greatest.
       delays: of observation and action, each (low, high, jitter, hold) [control steps].
       rows: (D, C).
@@ -39,6 +41,7 @@ class Plan:
     variants: int
     std: np.ndarray
     bias: np.ndarray
+    encoders: np.ndarray
     goal_bias: np.ndarray
     delays: tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
     rows: tuple[int, int]
@@ -79,6 +82,7 @@ def make_plan(
         variants=variants,
         std=std,
         bias=bias,
+        encoders=np.where(contract.action.is_position, contract.actuated_input, -1),
         goal_bias=_goal_bias(realism, contract),
         delays=(delays[0], delays[1]),
         rows=(

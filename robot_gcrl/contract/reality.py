@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robot_gcrl.contract.contract import Contract
 from robot_gcrl.contract.observe import Array
 from robot_gcrl.contract.plan import Plan
 
@@ -31,6 +32,7 @@ class Reality(NamedTuple):
       seen: [.., D, I], what was true.
       shown: [.., I], what the policy is shown now.
       sent: [.., C, A], ctrl that was commanded.
+      age: int [..], row of `sent` that is in force last in a control step.
     """
 
     variant: Array
@@ -40,6 +42,7 @@ class Reality(NamedTuple):
     seen: Array
     shown: Array
     sent: Array
+    age: Array
 
 
 class Command(NamedTuple):
@@ -70,19 +73,29 @@ def begin(
       xp: the array namespace.
     """
     count, goals = len(plan.bias), len(plan.goal_bias)
-    first, second, third = 1 + count, 1 + count + goals, 3 + count + goals
+    second, third = 1 + count + goals, 3 + count + goals
     low = np.array([d[0] for d in plan.delays], np.float32)
     high = np.array([d[1] for d in plan.delays], np.float32)
-    bias = plan.bias * (2.0 * uniform[..., 1:first] - 1.0)
     return Reality(
         variant=(uniform[..., 0] * plan.variants).astype(np.int32),
-        bias=bias,
+        bias=_bias(plan, uniform),
         goal_bias=goal_bias(plan, uniform),
         delay=low + (high - low) * uniform[..., second:third],
         seen=_repeated(inputs, plan.rows[0], xp),
-        shown=inputs + bias + plan.std * normal,
+        shown=first_shown(plan, uniform, normal, inputs),
         sent=_repeated(ctrl, plan.rows[1], xp),
+        age=xp.zeros(uniform.shape[:-1], np.int32),
     )
+
+
+def first_shown(plan: Plan, uniform: Array, normal: Array, inputs: Array) -> Array:
+    """What the policy is shown at the start [.., I]; arguments are those of `begin`."""
+    return inputs + _bias(plan, uniform) + plan.std * normal
+
+
+def told_goal(contract: Contract, goal: Array, bias: Array, xp: ModuleType = np) -> Array:
+    """The goal [.., G] that is told instead of `goal`: within the bounds, as every one, SI."""
+    return xp.clip(goal + bias, *contract.goal_bounds)
 
 
 def goal_bias(plan: Plan, uniform: Array) -> Array:
@@ -110,6 +123,9 @@ def send(
 ) -> tuple[Reality, Command]:
     """What is in force during a control step in which `ctrl` [.., A] is commanded.
 
+    Jitter brings no command back that a newer one has replaced. Where an actuator holds a position,
+    it does so by its biased encoder.
+
     Args:
       plan: the level.
       reality: before the step.
@@ -123,8 +139,11 @@ def send(
     late = _late(reality.delay[..., 1], uniform[..., 1], plan.delays[1])
     whole = xp.floor(late).astype(np.int32)
     substeps = xp.round((late - whole) * plan.substeps).astype(np.int32)
-    command = Command(_row(sent, whole + 1, xp), substeps, _row(sent, whole, xp))
-    return reality._replace(sent=sent), command
+    oldest = reality.age + 1
+    held, last = xp.minimum(whole + 1, oldest), xp.minimum(whole, oldest)
+    shift = xp.where(plan.encoders < 0, 0.0, reality.bias[..., np.maximum(plan.encoders, 0)])
+    command = Command(_row(sent, held, xp) - shift, substeps, _row(sent, last, xp) - shift)
+    return reality._replace(sent=sent, age=last), command
 
 
 def see(
@@ -175,6 +194,10 @@ def kicked(plan: Plan, uniform: Array, qvel: Array, xp: ModuleType = np) -> Arra
         qvel[..., index] = changed
         return qvel
     return qvel.at[..., index].set(changed)
+
+
+def _bias(plan: Plan, uniform: Array) -> Array:
+    return plan.bias * (2.0 * uniform[..., 1 : 1 + len(plan.bias)] - 1.0)
 
 
 def _late(mean: Array, uniform: Array, delay: tuple[float, float, float, float]) -> Array:

@@ -25,6 +25,7 @@ from robot_gcrl.contract.observe import (
     remembered,
 )
 from robot_gcrl.contract.realism import Level
+from robot_gcrl.contract.reality import Reality, told_goal
 from robot_gcrl.env.practice import Practice, Sampler
 from robot_gcrl.env.realities import Drawn, Realities
 from robot_gcrl.env.state import Begun, EnvState, EnvTicket
@@ -94,15 +95,14 @@ class GoalEnv:
         if self._practice.stagger:
             length = jax.random.randint(length_key, (n,), 1, task.episode_length + 1, jnp.int32)
         goal = self._sampler.goals(goal_key, report(physics), self._achieved(physics))
-        ctrl = self._initial_ctrl(physics)
         reality = ()
         if self._realities and drawn:
-            reality = self._realities.begin(drawn, physics, ctrl)
+            reality = self._realities.begin(drawn, physics)
         return EnvState(
             physics=physics,
             goal=goal,
             previous_action=jnp.zeros((n, task.contract.previous_action_size), jnp.float32),
-            previous_ctrl=ctrl,
+            previous_ctrl=self._initial_ctrl(physics, reality),
             step=jnp.zeros(n, jnp.int32),
             length=length,
             episode=jnp.zeros(n, jnp.int32),
@@ -141,13 +141,15 @@ class GoalEnv:
 
     def observation(self, state: EnvState) -> Float[Array, "N O"]:
         """What the policy is shown, in observation units; without realism it is true."""
-        inputs = state.reality.shown if state.reality else self._inputs(state.physics)
-        return observe(self._contract, inputs, state.previous_action, jnp)
+        shown = self._shown(state.physics, state.reality)
+        return observe(self._contract, shown, state.previous_action, jnp)
 
     def goal_input(self, state: EnvState) -> Float[Array, "N G"]:
         """The goal that the policy is told, in observation units."""
-        goal = state.goal + state.reality.goal_bias if state.reality else state.goal
-        return goal * self._contract.goal_scale
+        contract, goal = self._contract, state.goal
+        if state.reality:
+            goal = told_goal(contract, goal, state.reality.goal_bias, jnp)
+        return goal * contract.goal_scale
 
     @property
     def memory_goal_index(self) -> np.ndarray:
@@ -227,6 +229,9 @@ class GoalEnv:
         healthy = is_healthy(self._contract, self._layout, report(physics), jnp)
         terminated = ~healthy & ~physics.diverged
         ended = terminated | physics.diverged | (step >= length)
+        reality = before.reality
+        if self._realities and begun.drawn and reality:
+            reality = self._realities.see(reality, begun.drawn, physics, reset)
         state = before._replace(
             physics=physics,
             previous_action=jnp.where(
@@ -234,19 +239,16 @@ class GoalEnv:
                 0.0,
                 remembered(self._contract, begun.action, before.previous_action, jnp),
             ),
-            previous_ctrl=jnp.where(reset[:, None], self._initial_ctrl(physics), begun.commanded),
+            previous_ctrl=jnp.where(
+                reset[:, None], self._initial_ctrl(physics, reality), begun.commanded
+            ),
             step=step,
             length=length,
             episode=before.episode + reset,
             ended=ended,
             terminated=terminated,
+            reality=reality,
         )
-        if self._realities and begun.drawn and before.reality:
-            state = state._replace(
-                reality=self._realities.see(
-                    before.reality, begun.drawn, physics, reset, state.previous_ctrl
-                )
-            )
         # Success is of the goal that the action pursued: measured before the goal switches.
         success = self.success(state) & ~physics.diverged
         steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
@@ -283,8 +285,11 @@ class GoalEnv:
     def _inputs(self, physics: State) -> Float[Array, "N I"]:
         return read_inputs(self._layout, report(physics), jnp)
 
-    def _initial_ctrl(self, physics: State) -> Float[Array, "N A"]:
-        return initial_ctrl(self._contract, self._inputs(physics), jnp)
+    def _shown(self, physics: State, reality: Reality | tuple[()]) -> Float[Array, "N I"]:
+        return reality.shown if reality else self._inputs(physics)
+
+    def _initial_ctrl(self, physics: State, reality: Reality | tuple[()]) -> Float[Array, "N A"]:
+        return initial_ctrl(self._contract, self._shown(physics, reality), jnp)
 
     def _in_model_order(self, ctrl: Float[Array, "N A"]) -> Float[Array, "N nu"]:
         return jnp.zeros_like(ctrl).at[:, self._layout.actuators].set(ctrl)

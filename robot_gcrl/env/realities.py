@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.contract.observe import Layout, read_inputs
 from robot_gcrl.contract.plan import make_plan
 from robot_gcrl.contract.realism import Realism
@@ -13,6 +14,7 @@ from robot_gcrl.contract.reality import (
     STEP_DRAWS,
     Reality,
     begin,
+    first_shown,
     kicked,
     posed,
     see,
@@ -64,7 +66,7 @@ class Realities:
             for name, value in variants.items()
             if engine.takes_constants or name not in CONSTANTS
         }
-        self._layout = layout
+        self._contract, self._layout = task.contract, layout
         self._num_worlds = engine.num_worlds
         self._num_inputs = len(task.contract.inputs)
 
@@ -87,9 +89,12 @@ class Realities:
         """The starts, with joints elsewhere."""
         return posed(self._plan, drawn.episode, qpos, jnp)
 
-    def begin(self, drawn: Drawn, physics: State, ctrl: Float[Array, "N A"]) -> Reality:
-        """What episodes begin with in the state of `physics`; ctrl before the first action."""
+    def begin(self, drawn: Drawn, physics: State) -> Reality:
+        """What episodes begin with in the state of `physics`."""
         inputs = read_inputs(self._layout, report(physics), jnp)
+        # A robot holds the position that it measures
+        shown = first_shown(self._plan, drawn.episode, drawn.noise, inputs)
+        ctrl = initial_ctrl(self._contract, shown, jnp)
         return begin(self._plan, drawn.episode, drawn.noise, inputs, ctrl, jnp)
 
     def send(
@@ -109,12 +114,11 @@ class Realities:
         drawn: Drawn,
         physics: State,
         reset: Bool[Array, " N"],
-        ctrl: Float[Array, "N A"],
     ) -> Reality:
         """What the policy is shown after the step; where `reset`, what an episode begins with."""
         inputs = read_inputs(self._layout, report(physics), jnp)
         going = see(self._plan, reality, drawn.step, drawn.noise, inputs, jnp)
-        begun = self.begin(drawn, physics, ctrl)
+        begun = self.begin(drawn, physics)
 
         def pick(new: Array, old: Array) -> Array:
             return jnp.where(reset.reshape(-1, *[1] * (old.ndim - 1)), new, old)

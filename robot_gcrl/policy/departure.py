@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
+from robot_gcrl.contract import Contract
+from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.contract.plan import Plan, make_plan
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.contract.reality import (
@@ -15,11 +17,13 @@ from robot_gcrl.contract.reality import (
     Command,
     Reality,
     begin,
+    first_shown,
     goal_bias,
     kicked,
     posed,
     see,
     send,
+    told_goal,
 )
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.physics.variants import CONSTANTS, NUM_VARIANTS, make_variants
@@ -54,6 +58,7 @@ class Departures:
                 f"The policy file {file.path} has no realism of the level {level!r}. It has: "
                 f"{known}. Choose one of these."
             )
+        self._contract = file.contract
         realism = file.realism[level]
         self.plan: Plan = make_plan(
             realism,
@@ -67,7 +72,7 @@ class Departures:
 
     def robot(self) -> "Departure":
         """A robot that is still to be placed."""
-        return Departure(self.plan, self.variants)
+        return Departure(self._contract, self.plan, self.variants)
 
 
 class Departure:
@@ -79,12 +84,13 @@ class Departure:
       fields: of the model in this episode, by name.
     """
 
-    def __init__(self, plan: Plan, variants: dict[str, np.ndarray]) -> None:
+    def __init__(self, contract: Contract, plan: Plan, variants: dict[str, np.ndarray]) -> None:
         """See `Departures.robot`."""
-        self._plan, self._variants = plan, variants
+        self._contract, self._plan, self._variants = contract, plan, variants
         self._rng = np.random.default_rng(0)
         self._episode = np.zeros(plan.episode_draws, np.float32)
         self._step = np.zeros(STEP_DRAWS, np.float32)
+        self._normal = np.zeros(len(plan.std), np.float32)
         self._reality: Reality | None = None
         self.fields: dict[str, np.ndarray] = {}
 
@@ -99,9 +105,11 @@ class Departure:
         """Where the episode begins instead of at qpos [nq]."""
         return posed(self._plan, self._episode, qpos)
 
-    def begin(self, inputs: np.ndarray, ctrl: np.ndarray) -> None:
-        """The episode begins with true inputs [I] and the ctrl [A] before the first action."""
-        self._reality = begin(self._plan, self._episode, self._noise(), inputs, ctrl)
+    def begin(self, inputs: np.ndarray) -> None:
+        """The episode begins with true inputs [I]; the robot holds the position it measures."""
+        self._draw_noise()
+        drawn = self._plan, self._episode, self._normal, inputs
+        self._reality = begin(*drawn, initial_ctrl(self._contract, first_shown(*drawn)))
 
     def send(self, ctrl: np.ndarray) -> Command:
         """What is in force in a control step that begins with the command `ctrl` [A]."""
@@ -115,7 +123,13 @@ class Departure:
 
     def see(self, inputs: np.ndarray) -> None:
         """The control step ended with true inputs [I]."""
-        self._reality = see(self._plan, self._now, self._step, self._noise(), inputs)
+        self._draw_noise()
+        self._reality = see(self._plan, self._now, self._step, self._normal, inputs)
+
+    def told(self, goal: np.ndarray) -> np.ndarray:
+        """Float32 [G]: what the robot is told instead of the goal [G]."""
+        bias = goal_bias(self._plan, self._episode)
+        return told_goal(self._contract, goal, bias).astype(np.float32)
 
     @property
     def shown(self) -> np.ndarray:
@@ -123,14 +137,14 @@ class Departure:
         return self._now.shown.astype(np.float32)
 
     @property
-    def goal_bias(self) -> np.ndarray:
-        """Float32 [G]: what the goal that the policy is told differs by."""
-        return goal_bias(self._plan, self._episode).astype(np.float32)
+    def error(self) -> np.ndarray:
+        """Float32 [I]: what the robot's own instruments are off by now, before any delay."""
+        return (self._now.bias + self._plan.std * self._normal).astype(np.float32)
 
     @property
     def _now(self) -> Reality:
         assert self._reality is not None, "begin comes first"
         return self._reality
 
-    def _noise(self) -> np.ndarray:
-        return self._rng.normal(size=len(self._plan.std)).astype(np.float32)
+    def _draw_noise(self) -> None:
+        self._normal = self._rng.normal(size=len(self._plan.std)).astype(np.float32)

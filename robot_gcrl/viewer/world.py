@@ -119,9 +119,10 @@ class World:
             self._depart(show.departure)
         self._measure()
         inputs = self._true()
-        self.ctrl = initial_ctrl(show.contract, inputs[None])[0]
         if show.departure is not None:
-            show.departure.begin(inputs, self.ctrl)
+            show.departure.begin(inputs)
+            inputs = show.departure.shown
+        self.ctrl = initial_ctrl(show.contract, inputs[None])[0]
         self._previous = np.zeros(show.contract.previous_action_size, np.float32)
         self._command: Command | None = None
         self._substep = self._steps = self._at_goal = self._asked_steps = 0
@@ -226,7 +227,7 @@ class World:
         self._times.append(time.monotonic())
         inputs, departure = self._true(), show.departure
         if departure is not None:
-            inputs, goal = departure.shown, goal + departure.goal_bias
+            inputs, goal = departure.shown, departure.told(goal)
         output = self._policy(inputs[None], goal[None], self._previous[None], self.ctrl[None])
         if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
             self._previous = remembered(show.contract, output.action[0], self._previous)

@@ -14,5 +14,5 @@ sim_run = importlib.import_module("robot_gcrl.controllers.sim_run")
 def run(file: PolicyFile, endpoint: Endpoint, words: str, *, goes_on=lambda: True) -> dict:
     """What `robot-gcrl controller sim` comes to with these options."""
     options = sim_options.parse(["--policy", str(file.path), *words.split()])
-    world = sim.World(file, options.robots)
+    world = sim.World(file, options.robots, options.randomize)
     return sim_run.simulate(options, file, world, endpoint, goes_on)
