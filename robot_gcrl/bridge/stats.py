@@ -89,9 +89,10 @@ def recorded_contract(path: Path, header: dict[str, Any]) -> Contract:
 def _trained_delay(header: dict[str, Any]) -> list[float] | None:
     """[least, greatest] [s]; recordings of older servers do not say it."""
     found = header.get("trained_delay")
-    if not isinstance(found, list) or len(found) != 2:
+    if not isinstance(found, list | tuple) or len(found) != 2:
         return None
-    return [float(value) for value in found]
+    numbers = [float(value) for value in found if isinstance(value, int | float)]
+    return numbers if len(numbers) == 2 else None
 
 
 def _trained_text(trained: list[float] | None) -> str:
