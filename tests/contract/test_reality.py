@@ -204,3 +204,41 @@ def test_numpy_and_jax_run_the_same_lines():
         posed(plan, draws.episode, qpos), posed(plan, draws.episode, jnp.asarray(qpos), jnp)
     )
     assert np.abs(goal_bias(plan, draws.episode)).max() == 0.0
+
+
+def test_jitter_brings_no_replaced_command_back():
+    # seen to fail without the age of what is in force: an older command came back
+    plan = plan_of(Realism(action_delay=Delay(low=0.1, high=0.2, jitter=0.15)))
+    draws = Draws(plan)
+    draws.ctrl[:] = np.arange(STEPS + 1)[:, None, None]  # a command is its own number
+    _, force, reality = rollout(plan, draws)
+    late = np.maximum(
+        reality.delay[:, 1] + 1.5 * (2.0 * draws.steps[..., 1] - 1.0), 0.0
+    )  # [T, N] control steps
+    whole = np.floor(late)
+    substeps = np.round((late - whole) * SUBSTEPS)
+    newest = np.zeros(N)
+    went_back = 0
+    for t in range(STEPS):
+        for k in range(SUBSTEPS + 1):  # the last one is the first of the next control step
+            arrived = np.maximum(t + 1 - whole[t] - (k < substeps[t]), 0)
+            went_back += (arrived < newest).sum()
+            newest = np.maximum(newest, arrived)
+            if k < SUBSTEPS:
+                np.testing.assert_array_equal(force[t, :, k, 0], newest)
+    assert went_back > 10
+
+
+def test_a_servo_holds_by_its_biased_encoder():
+    # seen to fail with the bias in what is measured alone
+    noise = Noise(source="qpos", names=("hinge",), bias=0.5)
+    plan = plan_of(Realism(noises=(noise,)))
+    draws = Draws(plan)
+    _, force, reality = rollout(plan, draws)
+    column = [(s, n) for s, n, _ in CONTRACT.inputs].index(("qpos", "hinge"))
+    turn = CONTRACT.action.actuators.index("turn")
+    assert plan.encoders.tolist() == [column if i == turn else -1 for i in range(A)]
+    expected = np.repeat(draws.ctrl[1:, :, None], SUBSTEPS, axis=2)
+    expected[..., turn] -= reality.bias[:, column][:, None]
+    np.testing.assert_allclose(force, expected, atol=1e-6)
+    assert np.abs(reality.bias[:, column]).max() > 0.1

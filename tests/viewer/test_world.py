@@ -2,12 +2,17 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import mujoco
 import numpy as np
 import pytest
 
 from robot_gcrl.contract import Field
+from robot_gcrl.contract.plan import make_plan
+from robot_gcrl.contract.realism import Delay, GoalBias, Noise, Realism, Variation
+from robot_gcrl.physics.variants import CONSTANTS, NUM_VARIANTS, make_variants
+from robot_gcrl.policy.departure import Departure
 from robot_gcrl.policy.runtime import PolicyOutput
 from robot_gcrl.viewer.goals import Verdict
 from robot_gcrl.viewer.stage import Stage
@@ -438,3 +443,81 @@ def test_time_at_goal_counts_from_the_goal_on(world: World) -> None:
     assert world.status().time_at_goal == 0.0
     world.step(SUBSTEPS)
     assert world.status().time_at_goal == 0.0
+
+
+def departing(realism: Realism, act: Callable[..., PolicyOutput]) -> World:
+    """The cart under a level of realism; of the last three actions nothing is looked at."""
+    cart = cart_contract()
+    actions = (
+        Field(source="previous_action", name=name, components=(0, 1, 2), unit="1")
+        for name in cart.action.actuators
+    )
+    contract = cart_contract(observation=(*cart.observation, *actions))
+    show = make_show(act, contract=contract)
+    model = show.spec.compile()
+    plan = make_plan(realism, contract, model, substeps=SUBSTEPS, variants=NUM_VARIANTS)
+    made = make_variants(model, realism, seed=2)
+    variants = {name: value for name, value in made.items() if name not in CONSTANTS}
+    return World(replace(show, departure=Departure(contract, plan, variants)))
+
+
+def test_robots_that_depart_differ_from_reset_to_reset() -> None:
+    # Seen to fail: with the first robot's masses kept
+    realism = Realism(variations=(Variation(quantity="mass", names=("cart",), low=0.5, high=2.0),))
+    world = departing(realism, TowardsGoal())
+    marker = world.model.body("goal/goal").id
+    bare = make_show().spec.compile()
+    masses = set()
+    for _ in range(6):
+        world.reset()
+        masses.add(mass := float(world.model.body("cart").mass[0]))
+        assert world.model.body_mass[marker] == 0.0
+        # the constants follow
+        root = world.model.body("cart").id
+        np.testing.assert_allclose(world.model.body_subtreemass[root], mass)
+        expected = bare.body_invweight0[root] / mass
+        np.testing.assert_allclose(world.model.body_invweight0[root], expected, rtol=1e-5)
+        world.step(3 * SUBSTEPS)
+        assert np.isfinite(world.data.qpos).all()
+    assert len(masses) == 6
+    assert 0.5 <= min(masses) <= max(masses) <= 2.0
+
+
+def test_the_policy_is_shown_noise_and_told_another_goal() -> None:
+    # Seen to fail: with the true inputs, and with the distance to the goal that was told
+    seen: list[np.ndarray] = []
+    policy = Recorder(lambda inputs, *rest: seen.append(inputs[0]) or TowardsGoal()(inputs, *rest))
+    realism = Realism(
+        noises=(Noise(source="qpos", names=("x", "y"), std=0.001, bias=0.5),),
+        goal_bias=(GoalBias(labels=("x", "y"), bias=0.2),),
+    )
+    world = departing(realism, policy)
+    goal = np.array([0.5, -0.5], np.float32)
+    world.ask(goal)
+    true: list[np.ndarray] = []
+    policy.before = lambda: true.append(world.data.qpos[:2].copy())
+    step_oddly(world, 200 * SUBSTEPS)
+    error = np.array(seen)[:, :2] - np.array(true)
+    assert 0.0005 < error.std(axis=0).max() < 0.002
+    assert np.abs(error.mean(axis=0)).max() > 0.05
+    told = policy.goals[0] - goal
+    assert 0.0 < np.abs(told).max() <= 0.2
+    np.testing.assert_array_equal(policy.goals, np.tile(policy.goals[0], (200, 1)))
+    away = math.dist(world.data.qpos[:2].tolist(), goal.tolist())
+    assert world.status().distances[0] == pytest.approx(away, abs=1e-6)
+
+
+def test_a_late_command_is_in_force_from_its_substep_on() -> None:
+    # Seen to fail: with the command in force a substep late
+    realism = Realism(action_delay=Delay(low=0.75 * SUBSTEPS * TIMESTEP, high=0.75 * 0.02))
+    policy = Recorder()
+    world = departing(realism, policy)
+    world.ask(np.array([1.5, 1.5]))
+    before = world.ctrl.copy()
+    for _ in range(5):
+        for k in range(SUBSTEPS):
+            world.step(1)
+            expected = before if k < 3 else world.ctrl
+            np.testing.assert_array_equal(world.data.ctrl, expected)
+        before = world.ctrl.copy()
+    assert len(policy.outputs) == 5
