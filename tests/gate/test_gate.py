@@ -11,6 +11,8 @@ from robot_gcrl.gate import rows as gate_rows
 from robot_gcrl.gate.gate import run_gate
 from robot_gcrl.gate.rows import Row, make_rows
 from robot_gcrl.gate.table import format_gate
+from tests.controllers.pushers import make_task, write_pusher
+from tests.controllers.realism import write_departing
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,43 @@ def test_numbers_out_of_range_are_refused(pusher, episodes, robots):
         run_gate(pusher.path, episodes=episodes, robots=robots)
 
 
+@pytest.mark.slow  # a minute of processes
+def test_each_level_has_a_row(tmp_path):
+    # seen to fail with the reference under the level too
+    file = write_departing(tmp_path / "pusher.policy")
+    result = run_gate(
+        file.path,
+        episodes=6,
+        robots=3,
+        delays=(),
+        jitters=(),
+        drops=(),
+        restart=False,
+        realtime_episodes=0,
+        engine="native",
+        randomize="full",
+    )
+    assert [row["name"] for row in result["rows"]] == ["bridge", "realism low", "realism full"]
+    assert [row["randomize"] for row in result["rows"]] == ["off", "low", "full"]
+    distances = [row["distance"]["mean"] for row in result["rows"]]
+    assert distances[0] == result["reference"]["distance"]["mean"]
+    assert len(set(distances)) == 3
+    assert [row["is_clean"] for row in result["rows"]] == [True, False, False]
+    assert [row["first_action_difference"] is None for row in result["rows"]] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_level_that_the_file_lacks(tmp_path):
+    path = write_pusher(tmp_path / "plain.policy", make_task(realism={})).path
+    with pytest.raises(ConfigError) as caught:
+        run_gate(path, randomize="low")
+    assert str(caught.value) == (
+        f"The policy file {path} has no realism of the level 'low'. It has: off. Choose one of "
+        "these for --randomize."
+    )
+
+
 def test_the_rows_are_those_asked_for():
     rows = make_rows(delays=(0, 1), jitters=(2,), drops=(0.0, 0.05), restart=False, real_time=False)
     assert rows == [
@@ -105,3 +144,7 @@ def test_the_rows_are_those_asked_for():
         Row(name="drops 5%", drop=0.05),
     ]
     assert [row.is_clean for row in rows] == [True, False, False, False]
+    levels = make_rows(
+        delays=(), jitters=(), drops=(), restart=False, real_time=True, levels=("low", "full")
+    )
+    assert [row.name for row in levels] == ["bridge", "realism low", "realism full", "real time"]
