@@ -35,8 +35,6 @@ def outcome(result: dict) -> list:
 def test_episodes_follow_from_seed_and_scenario_whatever_the_number_of_robots(
     departing, pusher, tmp_path
 ):
-    # seen to fail with one generator for all robots, and with the goal drawn by another seed than
-    # the start
     words = "--lockstep --episodes 5 --randomize full"
     with serving(departing, tmp_path) as server:
         one, three, other = (
@@ -107,7 +105,6 @@ def path_under(file, level, ctrl) -> np.ndarray:
 
 
 def test_commands_one_control_step_late_are_those_of_the_step_before(departing):
-    # seen to fail with `held` in force for a substep more
     steps, late = 20, late_by(departing, Delay(low=T, high=T))
     ctrl = np.random.default_rng(0).uniform(-5.0, 5.0, (steps, 2, 2))
     start = initial_ctrl(departing.contract, np.zeros((2, 4), np.float32))

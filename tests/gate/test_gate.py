@@ -100,7 +100,6 @@ def test_numbers_out_of_range_are_refused(pusher, episodes, robots):
 
 @pytest.mark.slow  # a minute of processes
 def test_each_level_has_a_row(tmp_path):
-    # seen to fail with the reference under the level too
     file = write_departing(tmp_path / "pusher.policy")
     result = run_gate(
         file.path,

@@ -70,13 +70,11 @@ def late(tmp_path_factory):
 
 
 def test_levels_are_read_as_they_were_written(late):
-    # seen to fail with the lists of names left as lists
     assert dict(late.realism) == LEVELS
     assert list(late.realism) == ["low", "full"]
 
 
 def test_the_delay_of_training_is_that_of_its_level(late, file, tmp_path):
-    # seen to fail with the jitter added to the least delay
     assert late.trained_delay == pytest.approx((0.01 - 0.005, 0.045 + 0.045))
     assert written(tmp_path / "a.policy", LEVELS).trained_delay == (0.0, 0.0)
     low = written(tmp_path / "b.policy", LEVELS, {"randomize": "low"})
@@ -106,7 +104,6 @@ def test_a_file_of_a_version_without_levels_works(file):
     ],
 )
 def test_levels_that_are_damaged_are_refused(late, tmp_path, raw, what):
-    # seen to fail (KeyError) with the parsing outside of `_parsed`
     path = tmp_path / "box.policy"
     path.write_bytes(late.path.read_bytes())
     rewrite(path, lambda entries: entries.update({"realism.json": raw}))
@@ -142,7 +139,6 @@ def test_a_changed_level_is_found_by_its_checksum(late, tmp_path):
 
 
 def test_robots_of_a_file_depart_by_their_seeds_alone(late):
-    # seen to fail with one generator for all robots
     departures = Departures(late, load_scene(late), "full")
     first, second = departures.robot(), departures.robot()
     qpos = np.zeros(late.simulation.nq)

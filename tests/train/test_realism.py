@@ -34,7 +34,6 @@ def last_state(run: Path, config):
 
 @pytest.mark.slow  # three programs are compiled
 def test_a_run_that_was_stopped_is_the_run_that_was_not(tmp_path):
-    # seen to fail with the state of realism drawn anew when a run is resumed
     whole, halves = departing(tmp_path / "whole"), departing(tmp_path / "halves", steps=256)
     train(whole)
     train(halves)

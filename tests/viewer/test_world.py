@@ -484,7 +484,7 @@ def test_robots_that_depart_differ_from_reset_to_reset() -> None:
 
 
 def test_the_policy_is_shown_noise_and_told_another_goal() -> None:
-    # Seen to fail: with the true inputs, and with the distance to the goal that was told
+    # Seen to fail: with the true inputs
     seen: list[np.ndarray] = []
     policy = Recorder(lambda inputs, *rest: seen.append(inputs[0]) or TowardsGoal()(inputs, *rest))
     realism = Realism(
