@@ -9,7 +9,6 @@ import mujoco
 import numpy as np
 import pytest
 
-from robot_gcrl.contract.observe import make_layout, read_inputs
 from robot_gcrl.contract.realism import (
     Delay,
     GoalBias,
@@ -20,9 +19,8 @@ from robot_gcrl.contract.realism import (
     Variation,
     softened,
 )
-from robot_gcrl.env.goal_env import GoalEnv
+from robot_gcrl.env.goal_env import GoalEnv, Goals
 from robot_gcrl.errors import TaskError
-from robot_gcrl.physics.engine import report
 from robot_gcrl.physics.mjx import MjxEngine
 from robot_gcrl.physics.native import NativeEngine
 from tests.physics.models import arm_task, box_task
@@ -31,7 +29,7 @@ N, T = 6, 30
 ENGINES = {"native": NativeEngine, "mjx": MjxEngine}
 
 
-def make_env(task, level, engine="native", goals="train"):
+def make_env(task, level, engine="native", goals: Goals = "train"):
     stepper = ENGINES[engine](task.model, num_worlds=N, substeps=task.substeps)
     return GoalEnv(task, stepper, goals=goals, randomize=level)
 
@@ -112,16 +110,12 @@ def test_the_policy_is_shown_noise_and_memory_holds_the_truth():
     task = with_realism(arm_task(), SENSED)
     env = make_env(task, "full")
     states = rollout(env, 2)
-    layout = make_layout(task.contract, task.model)
 
     def views(state):
         observation = env.observation(state)
         return observation, env.memory(state, observation), env.goal_input(state)
 
     observation, memory, goal = jax.vmap(views)(states)
-    inputs = jax.vmap(lambda s: read_inputs(layout, report(s.physics), jnp))(states)
-    true = np.asarray(inputs)[..., task.contract.goal_index[0] :][..., :0]  # shape only
-    assert true.shape[:2] == (T + 1, N)
     tip = jax.vmap(env.achieved)(states)
     shown = np.asarray(observation)[..., task.contract.goal_index] / 2.0
     error = shown - np.asarray(tip)
@@ -132,12 +126,9 @@ def test_the_policy_is_shown_noise_and_memory_holds_the_truth():
     assert 0.0 < np.abs(off[..., 0]).max() <= 0.0501
     np.testing.assert_allclose(off[..., 1], 0.0, atol=1e-7)
     # the same over an episode, another in the next
-    switched = np.diff(off[..., 0], axis=0) != 0.0
-    assert (
-        switched[~states.ended[:-1]].sum()
-        <= 1e-9 + np.abs(np.diff(off[..., 0], axis=0)[~states.ended[:-1]] > 1e-6).sum()
-    )
-    assert (np.abs(np.diff(off[..., 0], axis=0))[states.ended[:-1]] > 1e-4).all()
+    changed = np.abs(np.diff(off[..., 0], axis=0))
+    assert changed[~states.ended[:-1]].max() < 1e-6
+    assert (changed[states.ended[:-1]] > 1e-4).all()
 
 
 def test_without_realism_the_block_changes_no_bit():
@@ -200,11 +191,11 @@ def test_pushes_move_a_body_and_leave_resets_alone():
 
 def test_evaluation_draws_other_variants_than_training():
     task = with_realism(arm_task(), PHYSICAL)
+    sets: tuple[Goals, Goals] = ("train", "eval")
     masses = [
         rollout(make_env(task, "full", goals=goals), 2).physics.fields["body_mass"][0]
-        for goals in ("train", "eval")
+        for goals in sets
     ]
-    assert np.abs(masses[0] - masses[1]).min() >= 0.0
     assert not np.isin(masses[0][:, 1], masses[1][:, 1]).any()
 
 

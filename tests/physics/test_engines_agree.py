@@ -89,7 +89,9 @@ def test_the_point_is_the_same_on_both_engines_also_at_a_wall():
     assert sum(point.contacts(qpos) for qpos in np.asarray(at_wall.qpos)) == 0
     qpos, _, _ = point.differences(at_wall, 3)
     moved = point.steps["native"](
-        at_wall, next(point.controls(at_wall, 1)), Starts(jnp.zeros(N, bool), *at_wall[:2], {})
+        at_wall,
+        next(point.controls(at_wall, 1)),
+        Starts(jnp.zeros(N, bool), at_wall.qpos, at_wall.qvel, {}),
     )
     assert sum(point.contacts(q) for q in np.asarray(moved.qpos)) > 0
     assert qpos.max() <= 1e-4

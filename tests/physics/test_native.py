@@ -179,11 +179,11 @@ class SlowCalculator(Calculator):
     def __init__(self):
         self.log = []
 
-    def load(self, rows=None, mask=None, /, *fields):
+    def load(self, rows=None, mask=None, /, *given):
         self.log.append(("load", threading.get_ident()))
-        return np.zeros(1), np.zeros(1)
+        return np.zeros(1), np.zeros(1), None
 
-    def compute(self, resets, failed, /):
+    def compute(self, resets, failed, late=None, /):
         threading.Event().wait(0.2)
         self.log.append(("compute", None))
         return np.zeros(1), np.zeros(1)
