@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import mujoco
-from jaxtyping import Array, Float
 
 from robot_gcrl.contract import Field, GoalField, SuccessGroup
 from robot_gcrl.contract.observe import Report
@@ -62,7 +61,7 @@ def cube_goals(model: mujoco.MjModel) -> SampleGoal:
     """Goals [7] at the cube of the start, which stay there when it is moved."""
     address = int(model.sensor("cube/position").adr[0])
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         del key
         cube = report.sensordata[address : address + 3]
         return jnp.concatenate((cube, cube, jnp.array([CUBE_SIZE])))

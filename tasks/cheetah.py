@@ -5,7 +5,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.contract.observe import Report
@@ -78,7 +77,7 @@ def make_contract(name: str) -> Contract:
 def line_goals(nearest: float, farthest: float) -> SampleGoal:
     """Goals x ahead or behind, equally often, at a distance uniform between the two [m]."""
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         del report
         side_key, distance_key = jax.random.split(key)
         side = jax.random.rademacher(side_key, (1,), jnp.float32)

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
-from jaxtyping import Array, Float
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.contract.observe import Report, achieved_goal, make_layout, read_inputs
@@ -165,7 +164,7 @@ def table_starts(boxes: tuple[Box, ...]) -> SampleStart:
     ready = np.array(READY, np.float32)
     nv = len(ready) + len(low)
 
-    def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
+    def sample(key: jax.Array, /) -> tuple[jax.Array, jax.Array]:
         arm_key, place_key = jax.random.split(key)
         moved = jax.random.uniform(arm_key, ready.shape, minval=-START_JITTER, maxval=START_JITTER)
         places = jax.random.uniform(place_key, low.shape, minval=low, maxval=high)
@@ -181,7 +180,7 @@ def table_goals(contract: Contract, model: mujoco.MjModel, boxes: tuple[Box, ...
     # At most 0.6 of the wide box is too near: all of 32 draws are for fewer than one goal in 10^7.
     tries = 32
 
-    def sample(key: jax.Array, report: Report, /) -> Float[Array, " G"]:
+    def sample(key: jax.Array, report: Report, /) -> jax.Array:
         objects = achieved_goal(contract, read_inputs(layout, report, jnp)).reshape(-1, 2)
         drawn = jax.random.uniform(key, (tries, len(low)), minval=low, maxval=high)
         places = drawn.reshape(tries, -1, 2)

@@ -74,7 +74,7 @@ def test_the_installed_wheel_lists_its_tasks(wheel: Path, tmp_path: Path) -> Non
         check=False,
     )
     assert listed.returncode == 0, listed.stderr
-    assert any(line.startswith("ant_maze ") for line in listed.stdout.splitlines())
+    assert any(line.startswith("ant_maze[_LAYOUT] ") for line in listed.stdout.splitlines())
 
 
 def test_the_entry_point_of_the_wheel_is_the_command_line(wheel: Path) -> None:

@@ -130,7 +130,7 @@ def test_the_profiles_fit_their_tasks_and_no_others():
     assert tuple(axis.acceleration for axis in limits.axes) == ARM.action.acceleration_limit
     walker = load_task("ant").contract
     axes = fit(walker, load_profile("ant")).axes
-    assert {(axis.low, axis.high) for axis in axes} == {(-60.0, 60.0)}
+    assert {(axis.low, axis.high) for axis in axes} == {(-42.0, 42.0)}
     with pytest.raises(ProfileError, match="robot: expected ant, got arm; actuators: expected fro"):
         fit(walker, load_profile("arm"))
 

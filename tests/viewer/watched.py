@@ -65,7 +65,10 @@ def main() -> None:
             viewer.run(goes_on)
         finally:
             viewer.close()
-    threads = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    others = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    for thread in others:
+        thread.join(5.0)  # Studio's own ends a moment after its server, on a busy machine
+    threads = [thread.name for thread in others if thread.is_alive()]
     usage = {"threads": threads, "simulated": float(world.data.time), "actions": world.actions}
     sys.stdout.write(json.dumps({"ended": usage, "cpu": time.process_time()}) + "\n")
 
