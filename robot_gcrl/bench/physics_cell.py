@@ -42,7 +42,7 @@ def measure_rates(task: Task, engine: str, num_envs: int, seconds: float) -> dic
     before = resident_bytes()
     expected = _expected_bytes(task, engine, num_envs, before)
     start = jax.block_until_ready(jax.jit(env.init)(jax.random.key(0)))
-    step = jax.jit(lambda s: env.step(s, jnp.zeros_like(s.previous_action), jax.random.key(0)))
+    step = jax.jit(lambda s: env.step(s, jnp.zeros_like(s.previous_ctrl), jax.random.key(0)))
     jax.block_until_ready(step(step(start)))
     resident = resident_bytes()
     start, recording = record(task, num_envs)
