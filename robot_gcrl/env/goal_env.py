@@ -199,14 +199,14 @@ class GoalEnv:
         )
         starts = Starts(state.ended, qpos, qvel, {})
         begun = Begun(state, action, ctrl, ctrl, starts, after_key)
-        return begun if self._realities is None else self._depart(begun, key)
+        drawn = self._draw(key)
+        return begun if drawn is None else self._depart(begun, drawn)
 
-    def _depart(self, begun: Begun, key: Array) -> Begun:
+    def _depart(self, begun: Begun, drawn: Drawn) -> Begun:
         """What realism changes: where episodes begin, what is in force, a push."""
         realities, state = self._realities, begun.before
         assert realities is not None
         assert state.reality
-        drawn = realities.draw(jax.random.fold_in(key, _REALITY_KEY))
         starts = begun.starts._replace(
             qpos=jnp.where(
                 state.ended[:, None], realities.starts(drawn, begun.starts.qpos), begun.starts.qpos
