@@ -34,6 +34,7 @@ def main() -> None:
     world = World(show_policy(Path(shown)) if is_file else show_task(shown, "zero"))
     if options.goal:
         world.ask(options.goal)
+    locked = watch_fonts()
     viewer = StudioViewer(world, Window(opens=False, port=options.port))
     told: dict[str, Any] = {}
     seen = time.monotonic()
@@ -69,8 +70,31 @@ def main() -> None:
     for thread in others:
         thread.join(5.0)  # Studio's own ends a moment after its server, on a busy machine
     threads = [thread.name for thread in others if thread.is_alive()]
-    usage = {"threads": threads, "simulated": float(world.data.time), "actions": world.actions}
+    usage = {
+        "threads": threads,
+        "simulated": float(world.data.time),
+        "actions": world.actions,
+        "locked": len(locked),
+    }
     sys.stdout.write(json.dumps({"ended": usage, "cpu": time.process_time()}) + "\n")
+
+
+def watch_fonts() -> list[bool]:
+    """Of every frame that is drawn while fonts are locked, an entry (see `_make_viewer`)."""
+    from mujoco.studio import web_viewer
+
+    imgui, ui = web_viewer.imgui, web_viewer.headless_ui.HeadlessUi
+    new_frame, locked = ui.new_frame, []
+
+    def watch(self: Any) -> bool:
+        is_drawn = new_frame(self)
+        flag = int(imgui.BackendFlags.RendererHasTextures)
+        if is_drawn and not int(imgui.GetIO().BackendFlags) & flag:
+            locked.append(True)
+        return is_drawn
+
+    ui.new_frame = watch
+    return locked
 
 
 class Watched:
