@@ -12,13 +12,14 @@ from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping,
 from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
 from robot_gcrl.commands.serving import Serve
-from robot_gcrl.commands.training import Check, Doctor, Evaluate, Plot, Tasks, Train
+from robot_gcrl.commands.training import Check, Distill, Doctor, Evaluate, Plot, Tasks, Train
 from robot_gcrl.commands.viewing import View
 
 COMMANDS: dict[str, type[Command]] = {
     "tasks": Tasks,
     "check": Check,
     "train": Train,
+    "distill": Distill,
     "evaluate": Evaluate,
     "plot": Plot,
     "view": View,

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, save, show
 from robot_gcrl.errors import ConfigError
@@ -141,6 +141,71 @@ class Evaluate:
             checkpoint=self.checkpoint,
             look=look,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distill:
+    """Teaches a small policy to do what a trained one does; leaves a run folder."""
+
+    source: Positional[Path]
+    """Run folder of the teacher, or its policy file with the critic."""
+    depth: int = 4
+    """Layers in the residual blocks of the student's actor: a multiple of 4."""
+    width: int = 128
+    """Width of the student's actor."""
+    run_folder: Annotated[Path | None, arg(name="run")] = None
+    """Folder of the student; without it, a free one in runs/."""
+    steps: int = 1_000_000
+    """Control steps of all worlds, at most."""
+    within: float = 2.0
+    """It ends once the student succeeds as often as the teacher, less so many points."""
+    episodes: int = 512
+    """Episodes by which teacher and student are compared."""
+    evaluate_every: int = 65_536
+    """Control steps of all worlds between two comparisons."""
+    num_envs: int = 256
+    """Worlds stepped side by side."""
+    batch_size: int = 512
+    """Labelled states in each gradient step."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+    seed: int = 0
+    """Seed of everything random."""
+    engine: Engine = "auto"
+    """Physics engine that steps the worlds."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Which checkpoint of the teacher's run teaches."""
+    task: str | None = None
+    """Task of a policy file, if not the one of the same name: FILE.py:NAME."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Distils, and prints how far the student is behind."""
+        from robot_gcrl.train.distill import Course, distill, format_distillation
+        from robot_gcrl.train.distilling import Lesson
+
+        course = Course(
+            steps=self.steps,
+            num_envs=self.num_envs,
+            episodes=self.episodes,
+            evaluate_every=self.evaluate_every,
+            within=self.within,
+            seed=self.seed,
+            engine=self.engine,
+            lesson=Lesson(batch_size=self.batch_size, learning_rate=self.learning_rate),
+        )
+        result = distill(
+            self.source,
+            depth=self.depth,
+            width=self.width,
+            run=self.run_folder,
+            course=course,
+            task=self.task,
+            checkpoint=self.checkpoint,
+        )
+        show(say, format_distillation(result), result, as_json=self.json)
+        return DONE
 
 
 @dataclass(frozen=True, kw_only=True)

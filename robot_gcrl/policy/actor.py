@@ -22,7 +22,7 @@ def actor_network(contract: Contract, agent: Agent) -> Network:
         observation_size=contract.observation_size,
         goal_size=contract.goal_size,
         action_size=contract.action_size,
-        width=config.width,
+        width=config.actor_width or config.width,
         depth=config.actor_depth,
         final_norm=config.final_norm,
         layer_norm_epsilon=LAYER_NORM_EPSILON,

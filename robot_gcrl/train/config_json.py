@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off"}
+_SINCE = {"randomize": "off", "actor_width": None}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:

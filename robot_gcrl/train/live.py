@@ -23,6 +23,7 @@ _ROWS = (
     ("practice: time at goal", "practice_time_at_goal", _PERCENT),
     ("critic loss", "critic_loss", "{:.3f}"),
     ("actor loss", "actor_loss", "{:.3f}"),
+    ("difference of actions", "action_difference", "{:.3f}"),
     ("entropy [nat]", "entropy", "{:.2f}"),
     ("control steps/s", "control_steps_per_second", "{:,.0f}"),
     ("gradient steps/s", "gradient_steps_per_second", "{:,.0f}"),

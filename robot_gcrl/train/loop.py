@@ -69,22 +69,7 @@ class Program:
 
 def make_program(task: Task, config: TrainConfig) -> Program:
     """Builds engine, worlds, agent and the training step of a run."""
-    engine = make_engine(
-        config.engine,
-        task.model,
-        num_worlds=config.num_envs,
-        substeps=task.substeps,
-        threads=config.physics_threads or None,
-        overlap=config.overlap,
-    )
-    practice = Practice(
-        goal_switch_probability=config.goal_switch_probability,
-        near_goal_radius=config.near_goal_radius,
-        near_goal_share=config.near_goal_share,
-        random_start_share=config.random_start_share,
-        stagger=True,
-    )
-    env = GoalEnv(task, engine, goals="train", practice=practice, randomize=config.randomize)
+    env = make_env(task, config)
     agent = agent_of(task, config.agent)
 
     def init(seed: int | Int[Array, ""]) -> TrainState:
@@ -99,6 +84,26 @@ def make_program(task: Task, config: TrainConfig) -> Program:
         init=jax.jit(init),
         iterate=jax.jit(iterate, donate_argnums=0),
     )
+
+
+def make_env(task: Task, config: TrainConfig, *, engine: str | None = None) -> GoalEnv:
+    """The worlds that training collects from, on the engine of `config` unless one is named."""
+    stepper = make_engine(
+        engine or config.engine,
+        task.model,
+        num_worlds=config.num_envs,
+        substeps=task.substeps,
+        threads=config.physics_threads or None,
+        overlap=config.overlap,
+    )
+    practice = Practice(
+        goal_switch_probability=config.goal_switch_probability,
+        near_goal_radius=config.near_goal_radius,
+        near_goal_share=config.near_goal_share,
+        random_start_share=config.random_start_share,
+        stagger=True,
+    )
+    return GoalEnv(task, stepper, goals="train", practice=practice, randomize=config.randomize)
 
 
 def agent_of(task: Task, config: CrlConfig) -> Agent:

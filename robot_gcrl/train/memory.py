@@ -46,15 +46,16 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
     # Under realism what was achieved is stored beside what was shown
     row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
-    for inputs, depth, outputs in (
-        (observation + action, agent.depth, agent.embedding_size),
-        (goal, agent.depth, agent.embedding_size),
-        (observation + goal, agent.actor_depth, 2 * action),
+    actor_width = agent.actor_width or agent.width
+    for inputs, depth, width, outputs in (
+        (observation + action, agent.depth, agent.width, agent.embedding_size),
+        (goal, agent.depth, agent.width, agent.embedding_size),
+        (observation + goal, agent.actor_depth, actor_width, 2 * action),
     ):
         # Each layer: Dense with bias, LayerNorm with scale and bias
-        layers = (inputs + 3) * agent.width + depth * (agent.width + 3) * agent.width
-        head = (agent.width + 1) * outputs + 2 * agent.width * agent.final_norm
-        activations = agent.batch_size * agent.width * (_KEPT * depth // 4 + _INSIDE)
+        layers = (inputs + 3) * width + depth * (width + 3) * width
+        head = (width + 1) * outputs + 2 * width * agent.final_norm
+        activations = agent.batch_size * width * (_KEPT * depth // 4 + _INSIDE)
         networks += (layers + head) * _COPIES + activations
     logits = agent.batch_size**2
     return Memory(

@@ -127,7 +127,7 @@ def make_train_config(
         task=_located(task_reference),
         preset=chosen,
         engine=_engine(engine, on_cpu=on_cpu),
-        run=_free_folder(task.name),
+        run=free_folder(task.name),
         agent=CrlConfig(**agent),
         **outer,
     )
@@ -188,6 +188,7 @@ def _absolute(overrides: dict[str, Any]) -> dict[str, Any]:
     return overrides | ({"maze": Path(maze).resolve()} if maze is not None else {})
 
 
-def _free_folder(name: str) -> Path:
+def free_folder(name: str) -> Path:
+    """runs/NAME, or the first of runs/NAME-2, runs/NAME-3 and so on that does not exist."""
     folders = (Path("runs") / (f"{name}-{i}" if i > 1 else name) for i in range(1, 10**6))
     return next(folder for folder in folders if not folder.exists())

@@ -4,7 +4,9 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from robot_gcrl.errors import CheckpointError
 from robot_gcrl.train.config import TrainConfig
@@ -15,6 +17,8 @@ from robot_gcrl.train.machine import write_environment
 CONFIG_FILE = "config.json"
 CHECKPOINTS = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
+# Of a run that was not trained but distilled
+DISTILLATION_FILE = "distillation.json"
 _MAZE_FILE = "maze.txt"
 _FORMAT = 1
 
@@ -58,12 +62,35 @@ def write_config(folder: Path, config: TrainConfig, contract_sha256: str) -> Non
     if config.maze is not None and config.maze.parent == folder:
         # Beside it, so that the folder may be moved
         content["maze"] = config.maze.name
-    unfinished = folder / f".{CONFIG_FILE}"
+    write_json(folder / CONFIG_FILE, content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON object, all or nothing.
+
+    Raises:
+      OSError: the disk refuses.
+    """
+    unfinished = path.with_name(f".{path.name}")
     with unfinished.open("w") as file:
-        json.dump(content, file, indent=2)
+        json.dump(content, file, indent=2, allow_nan=False)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(folder / CONFIG_FILE)
+    unfinished.replace(path)
+
+
+def require_trained(folder: Path) -> None:
+    """Fails if a run was distilled: it has neither replay nor worlds to go on with.
+
+    Raises:
+      CheckpointError: it was.
+    """
+    if (folder / DISTILLATION_FILE).exists():
+        raise CheckpointError(
+            f"The run {folder} was distilled, so that it has no replay to go on with. Expected a "
+            "run that robot-gcrl train began. Distill it again, or train on from it with "
+            f"robot-gcrl train --task {stored_config(folder).task} --from {folder}"
+        )
 
 
 def read_config(folder: Path) -> tuple[TrainConfig, str]:

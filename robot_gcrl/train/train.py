@@ -32,6 +32,7 @@ from robot_gcrl.train.loop import (
 )
 from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
+from robot_gcrl.train.run_files import require_trained
 
 # Until its first checkpoint a run has nothing to resume from, so that one comes early [s].
 _FIRST_CHECKPOINT = 30.0
@@ -56,6 +57,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     program = make_program(task, config)  # refuses what cannot run, before anything is written
     sha256 = task.contract.sha256
     if resume:
+        require_trained(config.run)
         opened = RunFolder.open(config.run, config)
         opened.require_contract(sha256)
     else:

@@ -22,6 +22,7 @@ class CrlConfig:
       depth: Dense layers inside the residual blocks of each encoder: a multiple of 4 in 4..1024.
       actor_depth: likewise of the actor.
       width: of every layer.
+      actor_width: of the actor's layers, if they are to have another width.
       embedding_size: of phi(s, a) and psi(g).
       batch_size: rows per gradient step; every row is a negative of every other.
       final_norm: whether a LayerNorm stands before each head.
@@ -42,6 +43,7 @@ class CrlConfig:
     depth: int = 4
     actor_depth: int = 4
     width: int = 256
+    actor_width: int | None = None
     embedding_size: int = 64
     batch_size: int = 512
     final_norm: bool = False
@@ -66,9 +68,11 @@ class CrlConfig:
                     f"a multiple of {LAYERS_PER_BLOCK} from {LAYERS_PER_BLOCK} to {MAX_DEPTH}: "
                     f"a residual block has {LAYERS_PER_BLOCK} layers",
                 )
-        for name, least in (("width", 1), ("embedding_size", 1), ("batch_size", 2)):
-            if getattr(self, name) < least:
-                raise _refuse(name, getattr(self, name), f"a whole number of {least} or more")
+        leasts = {"width": 1, "actor_width": 1, "embedding_size": 1, "batch_size": 2}
+        for name, least in leasts.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise _refuse(name, value, f"a whole number of {least} or more")
         for name in ("learning_rate", "temperature_learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):

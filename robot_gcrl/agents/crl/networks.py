@@ -77,21 +77,32 @@ def make_networks(
     config: CrlConfig, *, observation_size: int, action_size: int, goal_size: int
 ) -> Networks:
     """The networks that `config` describes."""
-    embedding = config.embedding_size
+
+    def encoder(input_size: int) -> Network:
+        return _make_network(
+            config, input_size, config.embedding_size, depth=config.depth, width=config.width
+        )
+
     return Networks(
         actor=_make_network(
-            config, observation_size + goal_size, 2 * action_size, config.actor_depth
+            config,
+            observation_size + goal_size,
+            2 * action_size,
+            depth=config.actor_depth,
+            width=config.actor_width or config.width,
         ),
-        sa_encoder=_make_network(config, observation_size + action_size, embedding, config.depth),
-        g_encoder=_make_network(config, goal_size, embedding, config.depth),
+        sa_encoder=encoder(observation_size + action_size),
+        g_encoder=encoder(goal_size),
     )
 
 
-def _make_network(config: CrlConfig, input_size: int, output_size: int, depth: int) -> Network:
+def _make_network(
+    config: CrlConfig, input_size: int, output_size: int, *, depth: int, width: int
+) -> Network:
     settings = {
         "input_size": input_size,
         "output_size": output_size,
-        "width": config.width,
+        "width": width,
         "num_blocks": depth // LAYERS_PER_BLOCK,
         "final_norm": config.final_norm,
         "head_scale": _HEAD_SCALE[config.head_init],
