@@ -1,6 +1,7 @@
 """How long one step of a policy takes on each runtime, by the depth of its network.
 
-Random networks of width 256 for a robot of an ant's sizes, one robot, one core: NumPy, ONNX Runtime
+Random networks of width 256 for a robot of an ant's sizes, or with --policies those of policy files
+(a teacher and its student), one robot, one core: NumPy, ONNX Runtime
 where it is installed, and the generated C where there is a compiler (called through ctypes, whose
 share is measured with it). The runtimes take turns within a run. Beside them stands the greatest
 difference of their actions from NumPy's.
@@ -34,36 +35,60 @@ def main() -> None:
     """Prints a table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--depths", type=int, nargs="+", default=[4, 16, 64, 256, 1024])
+    parser.add_argument("--policies", type=Path, nargs="+", help="policy files, instead of depths")
     parser.add_argument("--samples", type=int, default=2000, help="of each runtime")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(depth, options.samples, Path(folder)) for depth in options.depths]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.policies:
+            files = {str(path): read_policy(path) for path in options.policies}
+            rows = measure(files, options.samples, folder)
+        else:
+            rows = []
+            for depth in options.depths:
+                path = write_synthetic(folder / f"d{depth}.policy", CONTROL_DT, depth=depth)
+                rows += measure({str(depth): read_policy(path)}, options.samples, folder)
     if options.json:
-        print(json.dumps({"width": WIDTH, "unit": "us", "rows": rows}))
+        width = None if options.policies else WIDTH
+        print(json.dumps({"width": width, "unit": "us", "rows": rows}))
         return
-    names = list(rows[0]["times"])
-    print(f"one step, width {WIDTH}: median / 99% [us], greatest difference of an action")
-    print(f"{'depth':>6}" + "".join(f"{name:>30}" for name in names))
-    for row in rows:
+    print("one step: median / 99% [us], greatest difference of an action from NumPy's")
+    labels = [f"{row['label']} ({row['depth']} x {row['width']})" for row in rows]
+    size = max(map(len, labels))
+    print(" " * size + "".join(f"{name:>26}" for name in rows[0]["times"]))
+    for label, row in zip(labels, rows, strict=True):
         cells = [
             f"{t['median']:.0f} / {t['p99']:.0f} ({row['difference'][name]:.0e})"
             for name, t in row["times"].items()
         ]
-        print(f"{row['depth']:>6}" + "".join(f"{cell:>30}" for cell in cells))
+        print(f"{label:>{size}}" + "".join(f"{cell:>26}" for cell in cells))
 
 
-def measure(depth: int, samples: int, folder: Path) -> dict[str, Any]:
-    """Times and differences of every runtime at one depth."""
-    file = read_policy(write_synthetic(folder / f"d{depth}.policy", CONTROL_DT, depth=depth))
-    steps = runtimes(file, folder)
-    times = interleaved(steps, samples=samples)
-    reference = steps["numpy"]()
-    return {
-        "depth": depth,
-        "times": {name: spread_us(values) for name, values in times.items()},
-        "difference": {name: float(np.abs(s() - reference).max()) for name, s in steps.items()},
-    }
+def measure(files: dict[str, PolicyFile], samples: int, folder: Path) -> list[dict[str, Any]]:
+    """Times and differences of every runtime of every file; all of them take turns."""
+    steps: dict[tuple[str, str], Step] = {}
+    for number, (label, file) in enumerate(files.items()):
+        own = folder / f"{label if label.isdigit() else number}-c"
+        own.mkdir()
+        steps |= {(label, name): step for name, step in runtimes(file, own).items()}
+    times = interleaved({"\n".join(key): step for key, step in steps.items()}, samples=samples)
+    rows = []
+    for label, file in files.items():
+        names = [name for of, name in steps if of == label]
+        reference = steps[label, "numpy"]()
+        rows.append(
+            {
+                "label": label,
+                "depth": file.network.depth,
+                "width": file.network.width,
+                "times": {name: spread_us(times[f"{label}\n{name}"]) for name in names},
+                "difference": {
+                    name: float(np.abs(steps[label, name]() - reference).max()) for name in names
+                },
+            }
+        )
+    return rows
 
 
 def runtimes(file: PolicyFile, folder: Path) -> dict[str, Step]:
