@@ -17,17 +17,20 @@ def energy(phi, psi, epsilon=1e-6):
     return -np.sqrt(np.sum((phi - psi) ** 2) + epsilon)
 
 
-def critic_loss(phi, psi, *, logsumexp_penalty, symmetric):
+def critic_loss(phi, psi, *, logsumexp_penalty, loss):
     """InfoNCE over a batch of embeddings [B, E], plus the penalty on the logsumexp."""
     size = len(phi)
     logits = np.array([[energy(phi[i], psi[j]) for j in range(size)] for i in range(size)])
-    loss = 0.0
+    total = 0.0
     for i in range(size):
-        loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[i, :]))) / size
-        if symmetric:
-            loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[:, i]))) / size
-        loss += logsumexp_penalty * np.log(np.sum(np.exp(logits[i, :]))) ** 2 / size
-    return loss
+        row, column = np.exp(logits[i, :]), np.exp(logits[:, i])
+        if loss in ("infonce", "symmetric_infonce"):
+            total -= np.log(np.exp(logits[i, i]) / np.sum(row)) / size
+        if loss in ("backward_infonce", "symmetric_infonce"):
+            total -= np.log(np.exp(logits[i, i]) / np.sum(column)) / size
+        penalized = column if loss == "backward_infonce" else row
+        total += logsumexp_penalty * np.log(np.sum(penalized)) ** 2 / size
+    return total
 
 
 def actor_loss(energies, log_densities, temperature):

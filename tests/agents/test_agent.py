@@ -46,7 +46,7 @@ def naive_losses(
     observation, action, goal = (np.asarray(x, np.float64) for x in batch_of())
     phi = naive.residual_network(np.hstack([observation, action]), critic["sa_encoder"])
     psi = naive.residual_network(goal, critic["g_encoder"])
-    critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, loss="infonce")
     outputs = naive.residual_network(np.hstack([observation, goal]), actor)
     pairs = [naive.split_output(output) for output in outputs]
     drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])

@@ -24,7 +24,7 @@ REFUSED = [
     ("gamma", 1.0, "a number between 0 and 1, both excluded"),
     ("head_init", "large", "one of published, small"),
     ("block_init", "one", "one of published, zero"),
-    ("loss", "nce", "one of infonce, symmetric_infonce"),
+    ("loss", "nce", "one of infonce, backward_infonce, symmetric_infonce"),
 ]
 
 

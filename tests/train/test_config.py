@@ -152,7 +152,7 @@ def test_unknown_setting() -> None:
         (
             ("agent", "loss"),
             "ppo",
-            "The configuration has agent.loss = 'ppo'. Expected one of infonce, "
+            "The configuration has agent.loss = 'ppo'. Expected one of infonce, backward_infonce, "
             "symmetric_infonce. Mend the file, or start a new run.",
         ),
         (

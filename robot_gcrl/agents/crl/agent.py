@@ -135,7 +135,7 @@ class Agent:
             self.networks.phi(critic, batch.observation, batch.action),
             psi,
             logsumexp_penalty=self.config.logsumexp_penalty,
-            symmetric=self.config.loss == "symmetric_infonce",
+            loss=self.config.loss,
         )
         return terms.loss, (terms, psi)
 

@@ -8,7 +8,7 @@ from robot_gcrl.errors import ConfigError
 
 HeadInit = Literal["published", "small"]
 BlockInit = Literal["published", "zero"]
-Loss = Literal["infonce", "symmetric_infonce"]
+Loss = Literal["infonce", "backward_infonce", "symmetric_infonce"]
 
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
@@ -35,8 +35,8 @@ class CrlConfig:
       target_entropy_scale: the policy's target entropy is minus this times the action size [nat].
       logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
       gamma: discount per control step of the futures that goals are drawn from.
-      loss: "infonce" tells goals apart for each state-action; "symmetric_infonce" also
-        state-actions for each goal.
+      loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
+        each goal; "symmetric_infonce" both.
     """
 
     depth: int = 4

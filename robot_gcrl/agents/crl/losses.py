@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from robot_gcrl.agents.crl.config import Loss
+
 # Under the root: bounds the gradient where two embeddings coincide. Not smaller, because the
 # matrix product knows squared distances only up to a rounding error of about this size.
 ENERGY_EPSILON = 1e-6
@@ -21,8 +23,9 @@ class CriticTerms(NamedTuple):
 
     Attributes:
       loss: to be minimised.
-      categorical_accuracy: share of rows whose own goal has the highest energy of all.
-      logsumexp: mean over rows.
+      categorical_accuracy: share of rows whose own goal has the highest energy of all; of the
+        backward loss, share of goals whose own row has it.
+      logsumexp: of the energies of a row; of the backward loss, of a goal; its mean.
       energy_positive: mean energy of a row with its own goal.
       energy_negative: mean energy of a row with the other goals.
     """
@@ -61,26 +64,30 @@ def critic_terms(
     psi: Float[Array, "B E"],
     *,
     logsumexp_penalty: float,
-    symmetric: bool,
+    loss: Loss,
 ) -> CriticTerms:
     """InfoNCE with each row's own goal as the positive, plus the penalty on the logsumexp.
 
-    mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2); symmetric adds
-    mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052).
+    infonce: mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2);
+    symmetric_infonce adds mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052). backward_infonce
+    is infonce with i and j exchanged, in the penalty and in what is watched too: what its loss
+    leaves open is a number for each goal, and the logsumexp over rows is what fixes it.
     """
     size = phi.shape[0]
     own = jnp.eye(size, dtype=bool)
     positive = paired_energy(phi, psi)  # exact: these are the small distances
     energies = jnp.where(own, positive, energy_matrix(phi, psi))
-    forward = jax.nn.logsumexp(energies, axis=1)
-    loss = jnp.mean(forward - positive) + logsumexp_penalty * jnp.mean(jnp.square(forward))
-    if symmetric:
-        loss += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
+    if loss == "backward_infonce":
+        energies = energies.T
+    normalizer = jax.nn.logsumexp(energies, axis=1)
+    total = jnp.mean(normalizer - positive) + logsumexp_penalty * jnp.mean(jnp.square(normalizer))
+    if loss == "symmetric_infonce":
+        total += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
     best_negative = jnp.max(jnp.where(own, -jnp.inf, lax.stop_gradient(energies)), axis=1)
     return CriticTerms(
-        loss=loss,
+        loss=total,
         categorical_accuracy=jnp.mean(positive > best_negative),
-        logsumexp=jnp.mean(forward),
+        logsumexp=jnp.mean(normalizer),
         energy_positive=jnp.mean(positive),
         energy_negative=(jnp.sum(energies) - jnp.sum(positive)) / (size * (size - 1)),
     )
