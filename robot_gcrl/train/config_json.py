@@ -17,7 +17,15 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off"}
+_SINCE = {
+    "randomize": "off",
+    "energy": "l2",
+    "cosine_scale": 10.0,
+    "learn_cosine_scale": True,
+    "num_critics": 1,
+    "eval_action": "mode",
+    "norm": "layer",
+}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:

@@ -46,17 +46,17 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
     # Under realism what was achieved is stored beside what was shown
     row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
-    for inputs, depth, outputs in (
-        (observation + action, agent.depth, agent.embedding_size),
-        (goal, agent.depth, agent.embedding_size),
-        (observation + goal, agent.actor_depth, 2 * action),
+    for count, inputs, depth, outputs in (
+        (agent.num_critics, observation + action, agent.depth, agent.embedding_size),
+        (agent.num_critics, goal, agent.depth, agent.embedding_size),
+        (1, observation + goal, agent.actor_depth, 2 * action),
     ):
         # Each layer: Dense with bias, LayerNorm with scale and bias
         layers = (inputs + 3) * agent.width + depth * (agent.width + 3) * agent.width
         head = (agent.width + 1) * outputs + 2 * agent.width * agent.final_norm
         activations = agent.batch_size * agent.width * (_KEPT * depth // 4 + _INSIDE)
-        networks += (layers + head) * _COPIES + activations
-    logits = agent.batch_size**2
+        networks += count * ((layers + head) * _COPIES + activations)
+    logits = agent.num_critics * agent.batch_size**2
     return Memory(
         replay=config.replay_capacity * config.num_envs * row * _FLOAT,
         networks=(networks + logits) * _FLOAT,

@@ -158,6 +158,20 @@ def test_the_mean_action_needs_no_key_and_samples_stay_inside():
     np.testing.assert_allclose(one, mean[0], atol=1e-6)
 
 
+def test_the_agent_acts_by_the_mean_of_its_distribution_where_it_shall():
+    # Seen to fail: with eval_action not read.
+    batch, agent = batch_of(), small_agent(eval_action="mean")
+    found = agent.act(STATE, batch.observation, batch.goal, None)
+    outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), STATE.actor)
+    means, log_std = naive.split_output(outputs)
+    spread = np.sqrt(1.0 + 0.5 * np.pi * np.exp(2.0 * log_std))
+    np.testing.assert_allclose(found, np.tanh(means / spread), atol=1e-4)
+    assert np.abs(found - np.tanh(means)).max() > 0.01
+    key = jax.random.key(0)
+    sampled = [a.act(STATE, batch.observation, batch.goal, key) for a in (agent, AGENT)]
+    np.testing.assert_array_equal(sampled[0], sampled[1])
+
+
 def test_energy_is_that_of_the_embeddings():
     batch = batch_of()
     phi = naive.residual_network(

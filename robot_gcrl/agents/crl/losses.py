@@ -1,7 +1,7 @@
-"""The contrastive losses and the energy between embeddings, as pure functions of arrays.
+"""The contrastive losses, as pure functions of arrays.
 
-f(s, a, g) = -sqrt(|phi(s, a) - psi(g)|^2 + epsilon). Row i of a batch is a positive pair with goal
-i and a negative one with every other goal. Letters: B batch, E embedding.
+f_ij is the energy of state-action i and goal j. Row i of a batch is a positive pair with goal i and
+a negative one with every other goal. Letters: B batch, E embedding.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from robot_gcrl.agents.crl.config import Loss
-
-# Under the root: bounds the gradient where two embeddings coincide. Not smaller, because the
-# matrix product knows squared distances only up to a rounding error of about this size.
-ENERGY_EPSILON = 1e-6
+from robot_gcrl.agents.crl.config import Energy, Loss
+from robot_gcrl.agents.crl.energies import energy_matrix, paired_energy
 
 
 class CriticTerms(NamedTuple):
@@ -37,34 +34,14 @@ class CriticTerms(NamedTuple):
     energy_negative: Float[Array, ""]
 
 
-def paired_energy(
-    phi: Float[Array, "*batch E"], psi: Float[Array, "*batch E"]
-) -> Float[Array, "*batch"]:
-    """Energy of each pair, from the differences."""
-    return -jnp.sqrt(jnp.sum(jnp.square(phi - psi), axis=-1) + ENERGY_EPSILON)
-
-
-def energy_matrix(phi: Float[Array, "B E"], psi: Float[Array, "K E"]) -> Float[Array, "B K"]:
-    """Energy of every phi with every psi, by one matrix product instead of B x K x E differences.
-
-    |phi - psi|^2 = |phi|^2 + |psi|^2 - 2 phi psi^T loses what the two share; distances do not
-    change when both are shifted, so the mean of psi is taken off first.
-    """
-    center = lax.stop_gradient(jnp.mean(psi, axis=0))
-    phi, psi = phi - center, psi - center
-    product = jnp.matmul(phi, psi.T, precision=lax.Precision.HIGHEST)
-    squared = (
-        jnp.sum(jnp.square(phi), axis=1)[:, None] + jnp.sum(jnp.square(psi), axis=1) - 2.0 * product
-    )
-    return -jnp.sqrt(jnp.maximum(squared, 0.0) + ENERGY_EPSILON)
-
-
 def critic_terms(
     phi: Float[Array, "B E"],
     psi: Float[Array, "B E"],
     *,
     logsumexp_penalty: float,
     loss: Loss,
+    energy: Energy = "l2",
+    scale: Float[Array, ""] | float = 1.0,
 ) -> CriticTerms:
     """InfoNCE with each row's own goal as the positive, plus the penalty on the logsumexp.
 
@@ -75,8 +52,8 @@ def critic_terms(
     """
     size = phi.shape[0]
     own = jnp.eye(size, dtype=bool)
-    positive = paired_energy(phi, psi)  # exact: these are the small distances
-    energies = jnp.where(own, positive, energy_matrix(phi, psi))
+    positive = paired_energy(phi, psi, energy, scale)  # exact: these are the small distances
+    energies = jnp.where(own, positive, energy_matrix(phi, psi, energy, scale))
     if loss == "backward_infonce":
         energies = energies.T
     normalizer = jax.nn.logsumexp(energies, axis=1)
