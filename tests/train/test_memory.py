@@ -21,12 +21,16 @@ def _bytes(tree: object) -> int:
 
 
 # Seen to fail: with the bias and LayerNorm left out, with E for 2A, and with goals in the replay.
-@pytest.mark.parametrize("num_critics", [1, 2])
-def test_the_estimate_against_what_is_made(num_critics: int) -> None:
+@pytest.mark.parametrize(
+    ("num_critics", "norm"), [(1, "layer"), (2, "layer"), (1, "rms"), (1, "hyperspherical")]
+)
+def test_the_estimate_against_what_is_made(num_critics: int, norm: str) -> None:
     task = load_task("reacher")
     contract = task.contract
     config = make_train_config(task, task_reference="reacher", preset="smoke")
-    config = override(config, {"agent.batch_size": 2, "agent.num_critics": num_critics})
+    config = override(
+        config, {"agent.batch_size": 2, "agent.num_critics": num_critics, "agent.norm": norm}
+    )
     needs = estimate(contract, task.model, config)
     sizes = {"observation_size": contract.observation_size, "action_size": contract.action_size}
     index = tuple(int(i) for i in contract.goal_index)
