@@ -24,7 +24,7 @@ def part(critic: dict, index: int) -> dict:
 
 
 def test_two_critics_begin_apart_and_the_lower_energy_counts():
-    # Fails with one key for both, with the maximum, and with the mean.
+    # Meant to fail with one key for both, with the maximum, and with the mean.
     agent = small_agent(num_critics=2)
     state = jax.jit(agent.init)(jax.random.key(3))
     batch = batch_of()
@@ -42,7 +42,7 @@ def test_two_critics_begin_apart_and_the_lower_energy_counts():
 
 
 def test_two_critics_learn_each_by_itself():
-    # Fails with the mean of the losses, and with the energies summed before the softmax.
+    # Meant to fail with the mean of the losses, and with the energies summed before the softmax.
     agent, alone = small_agent(num_critics=2), small_agent()
     start, state, metrics = updated(agent)
     losses = []
@@ -58,7 +58,7 @@ def test_two_critics_learn_each_by_itself():
 
 
 def test_the_actor_of_two_critics_follows_the_lower():
-    # Fails with the first critic alone in the actor's loss.
+    # Meant to fail with the first critic alone in the actor's loss.
     agent = small_agent(num_critics=2)
     start, _, metrics = updated(agent)
     key, batch = jax.random.key(0), batch_of()
@@ -75,7 +75,7 @@ def test_the_actor_of_two_critics_follows_the_lower():
 
 
 def test_two_critics_hardly_lengthen_the_program():
-    # Fails with a Python loop over critics.
+    # Meant to fail with a Python loop over critics.
     def length(count: int) -> int:
         agent = small_agent(num_critics=count)
         state = jax.eval_shape(agent.init, jax.random.key(0))
@@ -88,7 +88,7 @@ def test_two_critics_hardly_lengthen_the_program():
 @pytest.mark.parametrize("learned", [True, False])
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_scale_of_a_cosine_is_learned_or_set(learned: bool, count: int):
-    # Fails without the stop of the gradient.
+    # Meant to fail without the stop of the gradient.
     agent = small_agent(
         energy="cosine", cosine_scale=8.0, learn_cosine_scale=learned, num_critics=count
     )

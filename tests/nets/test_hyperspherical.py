@@ -21,7 +21,7 @@ def lengths(params: dict) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_weights_are_of_unit_length_at_first_and_after_every_step(count: int):
-    # Seen to fail: without the projection in apply_gradients, with axis -1, and with that of the
+    # Meant to fail: without the projection in apply_gradients, with axis -1, and with that of the
     # encoders alone.
     agent = small_agent(**SPHERE, num_critics=count)
     state = jax.jit(agent.init)(jax.random.key(3))
@@ -36,7 +36,7 @@ def test_weights_are_of_unit_length_at_first_and_after_every_step(count: int):
 
 
 def test_a_projection_changes_kernels_alone():
-    # Seen to fail: with the head projected.
+    # Meant to fail: with the head projected.
     params = actor(**SPHERE, final_norm=True).init(jax.random.key(0))
     longer = jax.tree.map(lambda leaf: 3.0 * leaf, params)
     projected = project(longer)
@@ -47,7 +47,7 @@ def test_a_projection_changes_kernels_alone():
 
 
 def test_blocks_begin_by_moving_a_little_and_zero_blocks_not_at_all():
-    # Seen to fail: with last_scale left out.
+    # Meant to fail: with last_scale left out.
     lerp = actor(**SPHERE, actor_depth=12).init(jax.random.key(0))["blocks"]["lerp"]
     np.testing.assert_allclose(lerp, np.full((3, 16), 0.25))
     zero = actor(**SPHERE, actor_depth=12, block_init="zero").init(jax.random.key(0))
@@ -55,14 +55,14 @@ def test_blocks_begin_by_moving_a_little_and_zero_blocks_not_at_all():
 
 
 def test_nothing_is_lost_where_a_vector_vanishes():
-    # Seen to fail: without the epsilon, nan.
+    # Meant to fail: without the epsilon, nan.
     value, gradient = jax.value_and_grad(lambda x: sphere(x).sum())(jnp.zeros(8))
     assert float(value) == 0.0
     assert np.all(np.isfinite(gradient))
 
 
 def test_inputs_of_another_length_are_told_apart():
-    # Seen to fail: without the shift.
+    # Meant to fail: without the shift.
     network = actor(**SPHERE)
     params = network.init(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (6, 7))

@@ -26,9 +26,9 @@ def actor(**settings: object) -> Network:
     [(4, "layer"), (24, "layer"), (8, "rms"), (8, "hyperspherical")],  # 8 and 24 are checkpointed
 )
 def test_the_trunk_is_the_published_network(depth: int, norm: str, final_norm: bool):
-    # Fails without the residual addition, with two layers swapped, with ReLU for Swish; of rms with
-    # the mean taken off; of hyperspherical without a sphere, with lerp turned round, and with Swish
-    # in a block's last layer.
+    # Fails without the residual addition, with two layers swapped, and with ReLU for Swish.
+    # Meant to fail: rms with the mean taken off; hyperspherical without a sphere, with lerp turned
+    # round, and with Swish in a block's last layer.
     network = actor(actor_depth=depth, final_norm=final_norm, norm=norm)
     params = network.init(jax.random.key(0))
     # every scale and bias away from its initial value

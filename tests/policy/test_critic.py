@@ -52,8 +52,8 @@ def make_rows(contract: Contract, count: int) -> tuple[np.ndarray, ...]:
 
 
 # Seen to fail: with the previous action given to phi in place of the action, with the goal's
-# moments those of other components, without goal_scale, with the norm before the head left out,
-# with the first of two critics alone, and with the cosine's scale left out.
+# moments those of other components, without goal_scale, and with the norm before the head left out.
+# Meant to fail: with the first of two critics alone, and with the cosine's scale left out.
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("batch", [1, 100])
 def test_the_energy_is_the_agents(case: str, batch: int) -> None:
@@ -92,7 +92,7 @@ def test_the_energy_is_that_of_the_equations(believing: PolicyFile) -> None:
     np.testing.assert_allclose(make_critic(believing).energy(*rows), expected, rtol=1e-4)
 
 
-# Seen to fail: with the scale written as an array of one number.
+# Meant to fail: with the scale written as an array of one number.
 def test_a_file_holds_two_critics_and_their_scales(tmp_path: Path) -> None:
     settings = {"width": 16, "energy": "cosine", "num_critics": 2}
     file = make_file(tmp_path / "two.policy", with_critic=True, **settings)
