@@ -23,7 +23,7 @@ def embeddings(seed: int = 0, *, size: int = 12, shift: float = 0.0) -> tuple[ja
 @pytest.mark.parametrize("loss", get_args(Loss))
 def test_the_critic_loss_is_the_published_one(loss: Loss):
     # Fails with axis 0 for 1, with the penalty on the mean, with positives off the diagonal, and
-    # with the backward loss penalised over goals.
+    # with the energies of the backward loss not transposed.
     phi, psi = embeddings()
     value = critic_terms(phi, psi, logsumexp_penalty=0.1, loss=loss).loss
     expected = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, loss=loss)
@@ -31,7 +31,7 @@ def test_the_critic_loss_is_the_published_one(loss: Loss):
 
 
 def test_the_backward_loss_is_the_forward_one_of_exchanged_embeddings():
-    # Fails with the watched terms read along rows.
+    # Fails with the energies not transposed.
     phi, psi = embeddings()
     forward = critic_terms(psi, phi, logsumexp_penalty=0.1, loss="infonce")
     backward = critic_terms(phi, psi, logsumexp_penalty=0.1, loss="backward_infonce")

@@ -68,7 +68,7 @@ def test_the_mode_is_tanh_of_the_mean():
     ("std", "error"), [(0.0067, 1e-4), (0.3, 0.004), (1.0, 0.0205), (7.389, 0.035)]
 )
 def test_the_mean_action_is_the_mean_of_tanh_within_its_bound(std: float, error: float):
-    # Seen to fail: with pi / 8 for pi / 2, with the std for its square, and with tanh(mean).
+    # Seen to fail: with pi / 8 for pi / 2, and with tanh(mean).
     noise = np.linspace(-9.0, 9.0, 3601)
     weight = np.exp(-0.5 * noise**2)
     means = np.concatenate([np.linspace(-3.0, 3.0, 121), np.linspace(3.0, 40.0, 400)])

@@ -81,10 +81,10 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 # Seen to fail: in each runtime with the LayerNorm's scale left out and with sin for cos, in NumPy
-# and C with the offset added to a delta, in all with the goal's moments those of other components,
-# of a mean action with the mean for the raw log-std, of an RMSNorm with the mean taken off, of a
-# hyperspherical trunk with Swish in a block's last layer, with lerp turned round, and without the
-# shift in the inputs' length.
+# and C with the offset added to a delta, in all with the goal's moments those of other components.
+# In NumPy and ONNX, of a hyperspherical trunk, with Swish in a block's last layer and with lerp
+# turned round; in NumPy with its shift behind the sphere, and with the raw log-std for the mean.
+# Meant to fail: the same in C.
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_every_runtime_does_what_the_agent_does(case: Case, name: str) -> None:
     golden = case.file.golden
