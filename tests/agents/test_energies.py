@@ -37,7 +37,7 @@ def test_distances_are_exact_far_from_the_origin(energy: Energy, error: float):
 
 @pytest.mark.parametrize("energy", ENERGIES)
 def test_gradients_are_finite_where_embeddings_coincide_or_vanish(energy: Energy):
-    # Fails without the epsilon of l2: nan. Meant to fail without that of the unit vectors.
+    # Fails without the epsilon of l2, and without that of the unit vectors: nan.
     phi, _ = embeddings()
     phi = jnp.concatenate([phi, phi[:1], jnp.zeros((2, 8))])
 
