@@ -11,23 +11,33 @@ import numpy as np
 EPISODE_NUMBER = 0x7FFFFFFF
 
 
-def energy(phi, psi, epsilon=1e-6):
-    """-|phi - psi| of one pair of embeddings [E], with epsilon under the root."""
+def energy(phi, psi, kind="l2", scale=1.0, epsilon=1e-6):
+    """Of one pair of embeddings [E]; "l2" is -|phi - psi|, with epsilon under the root."""
     phi, psi = np.asarray(phi, np.float64), np.asarray(psi, np.float64)
-    return -np.sqrt(np.sum((phi - psi) ** 2) + epsilon)
+    if kind == "l2":
+        return -np.sqrt(np.sum((phi - psi) ** 2) + epsilon)
+    if kind == "squared_l2":
+        return -np.sum((phi - psi) ** 2)
+    if kind == "dot":
+        return np.sum(phi * psi)
+    lengths = [np.sqrt(np.sum(x**2) + epsilon) for x in (phi, psi)]
+    return scale * np.sum(phi * psi) / (lengths[0] * lengths[1])
 
 
-def critic_loss(phi, psi, *, logsumexp_penalty, symmetric):
+def critic_loss(phi, psi, *, logsumexp_penalty, loss, kind="l2", scale=1.0):
     """InfoNCE over a batch of embeddings [B, E], plus the penalty on the logsumexp."""
     size = len(phi)
-    logits = np.array([[energy(phi[i], psi[j]) for j in range(size)] for i in range(size)])
-    loss = 0.0
+    logits = np.array([[energy(a, b, kind, scale) for b in psi] for a in phi])
+    total = 0.0
     for i in range(size):
-        loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[i, :]))) / size
-        if symmetric:
-            loss -= np.log(np.exp(logits[i, i]) / np.sum(np.exp(logits[:, i]))) / size
-        loss += logsumexp_penalty * np.log(np.sum(np.exp(logits[i, :]))) ** 2 / size
-    return loss
+        row, column = np.exp(logits[i, :]), np.exp(logits[:, i])
+        if loss in ("infonce", "symmetric_infonce"):
+            total -= np.log(np.exp(logits[i, i]) / np.sum(row)) / size
+        if loss in ("backward_infonce", "symmetric_infonce"):
+            total -= np.log(np.exp(logits[i, i]) / np.sum(column)) / size
+        penalized = column if loss == "backward_infonce" else row
+        total += logsumexp_penalty * np.log(np.sum(penalized)) ** 2 / size
+    return total
 
 
 def actor_loss(energies, log_densities, temperature):
@@ -60,20 +70,36 @@ def layer_norm(x, params):
     return (x - mean) / np.sqrt(variance + 1e-6) * params["scale"] + params["bias"]
 
 
+def sphere(x):
+    """Each row of x [B, W] divided by the root of its mean square."""
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-6)
+
+
+def norm(x, params):
+    """LayerNorm, or RMSNorm, which has no bias."""
+    return layer_norm(x, params) if "bias" in params else sphere(x) * params["scale"]
+
+
+def swish(x):
+    """x times the logistic function of x."""
+    return x / (1.0 + np.exp(-x))
+
+
 def dense(x, params):
     """x W + b."""
     return x @ params["kernel"] + params["bias"]
 
 
 def layer(x, params):
-    """Dense, LayerNorm, Swish."""
-    x = layer_norm(dense(x, params["dense"]), params["norm"])
-    return x / (1.0 + np.exp(-x))
+    """Dense, LayerNorm or RMSNorm, Swish."""
+    return swish(norm(dense(x, params["dense"]), params["norm"]))
 
 
 def residual_network(x, params):
     """The whole trunk on x [B, I], one block after the other."""
     params = float64(params)
+    if "lerp" in params["blocks"]:
+        return hyperspherical_network(x, params)
     x = layer(np.asarray(x, np.float64), params["input"])
     for n in range(len(params["blocks"]["layer0"]["dense"]["kernel"])):
         y = x
@@ -81,7 +107,27 @@ def residual_network(x, params):
             y = layer(y, _map(lambda leaf, n=n: leaf[n], params["blocks"][name]))
         x = x + y
     if "norm" in params:
-        x = layer_norm(x, params["norm"])
+        x = norm(x, params["norm"])
+    return dense(x, params["head"])
+
+
+def hyperspherical_network(x, params):
+    """The same on spheres (arXiv 2502.15280), with blocks of four layers and Swish."""
+
+    def scaled(x, part):
+        return x @ part["dense"]["kernel"] * part["norm"]["scale"]
+
+    x = np.hstack([np.asarray(x, np.float64), np.full((len(x), 1), 3.0)])
+    x = sphere(scaled(sphere(x), params["input"]))
+    for n in range(len(params["blocks"]["lerp"])):
+        block = _map(lambda leaf, n=n: leaf[n], params["blocks"])
+        y = x
+        for name in ("layer0", "layer1", "layer2"):
+            y = sphere(swish(scaled(y, block[name])))
+        y = sphere(scaled(y, block["layer3"]))
+        x = sphere((1.0 - block["lerp"]) * x + block["lerp"] * y)
+    if "norm" in params:
+        x = x * params["norm"]["scale"]
     return dense(x, params["head"])
 
 

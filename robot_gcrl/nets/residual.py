@@ -2,16 +2,18 @@
 
 Dense + LayerNorm + Swish in, then D / 4 blocks of 4 x [Dense, LayerNorm, Swish] added to their
 input, then a linear head (arXiv 2503.14858). The parameters of all blocks are stacked
-along a leading axis and one `lax.scan` runs over them. Letters: W width, D depth: the Dense layers
-inside blocks.
+along a leading axis and one `lax.scan` runs over them. RMSNorm (arXiv 1910.07467) may stand in the
+place of every LayerNorm. Letters: W width, D depth: the Dense layers inside blocks.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
+
+Norm = Literal["layer", "rms"]
 
 LAYER_NORM_EPSILON = 1e-6
 
@@ -25,17 +27,24 @@ _CHECKPOINT_ABOVE = 1
 _KERNEL_VARIANCE = 1.0 / 3.0
 
 
+def make_norm(kind: Norm, width: int, *, scale: float = 1.0, rngs: nnx.Rngs) -> nnx.Module:
+    """LayerNorm with scale and bias, or RMSNorm with a scale."""
+    return (nnx.LayerNorm if kind == "layer" else nnx.RMSNorm)(
+        width,
+        epsilon=LAYER_NORM_EPSILON,
+        scale_init=nnx.initializers.constant(scale),
+        rngs=rngs,
+    )
+
+
 class Layer(nnx.Module):
     """Dense, LayerNorm, Swish."""
 
-    def __init__(self, size: int, width: int, *, norm_scale: float = 1.0, rngs: nnx.Rngs) -> None:
-        self.dense = nnx.Linear(size, width, kernel_init=_uniform(1.0), rngs=rngs)
-        self.norm = nnx.LayerNorm(
-            width,
-            epsilon=LAYER_NORM_EPSILON,
-            scale_init=nnx.initializers.constant(norm_scale),
-            rngs=rngs,
-        )
+    def __init__(
+        self, size: int, width: int, *, norm: Norm, norm_scale: float = 1.0, rngs: nnx.Rngs
+    ) -> None:
+        self.dense = nnx.Linear(size, width, kernel_init=uniform(1.0), rngs=rngs)
+        self.norm = make_norm(norm, width, scale=norm_scale, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch W"]:
         """The layer's output."""
@@ -45,11 +54,11 @@ class Layer(nnx.Module):
 class Block(nnx.Module):
     """Four layers, added to their input."""
 
-    def __init__(self, width: int, *, last_scale: float, rngs: nnx.Rngs) -> None:
-        self.layer0 = Layer(width, width, rngs=rngs)
-        self.layer1 = Layer(width, width, rngs=rngs)
-        self.layer2 = Layer(width, width, rngs=rngs)
-        self.layer3 = Layer(width, width, norm_scale=last_scale, rngs=rngs)
+    def __init__(self, width: int, *, norm: Norm, last_scale: float, rngs: nnx.Rngs) -> None:
+        self.layer0 = Layer(width, width, norm=norm, rngs=rngs)
+        self.layer1 = Layer(width, width, norm=norm, rngs=rngs)
+        self.layer2 = Layer(width, width, norm=norm, rngs=rngs)
+        self.layer3 = Layer(width, width, norm=norm, norm_scale=last_scale, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch W"]) -> Float[Array, "*batch W"]:
         """The block's output."""
@@ -66,6 +75,7 @@ class ResidualTrunk(nnx.Module):
       num_blocks: D / 4.
       final_norm: whether a LayerNorm stands before the head.
       head_scale: the head's kernel begins at this times the standard deviation of the others.
+      norm: what stands for LayerNorm everywhere.
       last_scale: what the scale of each block's last LayerNorm begins at. At 0 every block begins
         as the identity with gradients of order one; a Dense of zeros in front of a LayerNorm would
         have gradients of order 1 / sqrt(epsilon).
@@ -82,36 +92,43 @@ class ResidualTrunk(nnx.Module):
         final_norm: bool,
         head_scale: float,
         last_scale: float,
+        norm: Norm = "layer",
         rngs: nnx.Rngs,
     ) -> None:
         self.num_blocks = num_blocks
-        self.input = Layer(input_size, width, rngs=rngs)
+        self.input = Layer(input_size, width, norm=norm, rngs=rngs)
 
         @nnx.split_rngs(splits=num_blocks)
         @nnx.vmap(in_axes=(0,), out_axes=0)
         def make_blocks(rngs: nnx.Rngs) -> Block:
-            return Block(width, last_scale=last_scale, rngs=rngs)
+            return Block(width, norm=norm, last_scale=last_scale, rngs=rngs)
 
         self.blocks = make_blocks(rngs)
-        self.norm = (
-            nnx.LayerNorm(width, epsilon=LAYER_NORM_EPSILON, rngs=rngs) if final_norm else None
-        )
-        self.head = nnx.Linear(width, output_size, kernel_init=_uniform(head_scale), rngs=rngs)
+        self.norm = make_norm(norm, width, rngs=rngs) if final_norm else None
+        self.head = nnx.Linear(width, output_size, kernel_init=uniform(head_scale), rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch J"]:
         """The head's output."""
-        graph, stacked = nnx.split(self.blocks)
-
-        def run_block(x: Array, block: Any) -> tuple[Array, None]:
-            return nnx.merge(graph, block)(x), None
-
-        if self.num_blocks > _CHECKPOINT_ABOVE:
-            run_block = jax.checkpoint(run_block, prevent_cse=False)
-        x, _ = lax.scan(run_block, self.input(x), stacked)
+        x = run_blocks(self.blocks, self.input(x), self.num_blocks)
         if self.norm is not None:
             x = self.norm(x)
         return self.head(x)
 
 
-def _uniform(scale: float) -> nnx.Initializer:
+def run_blocks(
+    blocks: nnx.Module, x: Float[Array, "*batch W"], num_blocks: int
+) -> Float[Array, "*batch W"]:
+    """One block after the other, of blocks whose parameters are stacked."""
+    graph, stacked = nnx.split(blocks)
+
+    def run_block(x: Array, block: Any) -> tuple[Array, None]:
+        return nnx.merge(graph, block)(x), None
+
+    if num_blocks > _CHECKPOINT_ABOVE:
+        run_block = jax.checkpoint(run_block, prevent_cse=False)
+    return lax.scan(run_block, x, stacked)[0]
+
+
+def uniform(scale: float) -> nnx.Initializer:
+    """Of a kernel: uniform in +-scale / sqrt(fan in)."""
     return nnx.initializers.variance_scaling(_KERNEL_VARIANCE * scale**2, "fan_in", "uniform")

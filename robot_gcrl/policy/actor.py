@@ -10,8 +10,10 @@ from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.contract import Contract
 from robot_gcrl.errors import PolicyError
+from robot_gcrl.nets.hyperspherical import SHIFT
 from robot_gcrl.nets.moments import LIMIT, STD_FLOOR
 from robot_gcrl.nets.residual import LAYER_NORM_EPSILON
+from robot_gcrl.nets.tanh_normal import LOG_STD_MAX, LOG_STD_MIN
 from robot_gcrl.policy.runtime.network import Network, Normalizer
 
 
@@ -31,11 +33,14 @@ def actor_network(contract: Contract, agent: Agent) -> Network:
         normalizer=(
             Normalizer(std_floor=STD_FLOOR, limit=LIMIT) if config.normalize_observations else None
         ),
+        log_std_range=(LOG_STD_MIN, LOG_STD_MAX) if config.eval_action == "mean" else None,
+        norm=config.norm,
+        shift=SHIFT if config.norm == "hyperspherical" else 0.0,
     )
 
 
 def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
-    """The arrays of `network.shapes`; of the head, what gives the mean: a policy file acts with it.
+    """The arrays of `network.shapes`; of the head, what the action is made of.
 
     Raises:
       PolicyError: a weight is not finite.
@@ -44,7 +49,7 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
     weights = named_arrays(params)
     for name in ("head/kernel", "head/bias"):
         # Means stand before log-standard-deviations
-        weights[name] = np.ascontiguousarray(weights[name][..., : network.action_size])
+        weights[name] = np.ascontiguousarray(weights[name][..., : network.num_outputs])
     if network.normalizer is not None:
         weights["moments/mean"] = np.asarray(state.moments.mean, np.float32)
         weights["moments/variance"] = np.asarray(state.moments.variance, np.float32)

@@ -6,7 +6,7 @@ its structures.
 
 import importlib.resources
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
@@ -17,6 +17,7 @@ from robot_gcrl.contract import Contract
 from robot_gcrl.policy.runtime.file import NUM_GOLDEN, PolicyFile
 from robot_gcrl.policy.runtime.network import LAYERS
 from robot_gcrl.policy.runtime.plan import input_moments, observed_columns
+from robot_gcrl.policy.runtime.trunk import part
 from robot_gcrl.policy.write import write_file
 
 
@@ -50,6 +51,7 @@ def _values(file: PolicyFile, name: str, weights_bytes: int) -> dict[str, str]:
     action = contract.action
     units = {(f.source, f.name, c): f.unit for f, c in contract.components}
     normalizer = network.normalizer
+    low, high = network.log_std_range or (0.0, 0.0)
     return {
         "task": _comment(contract.name),
         "version": robot_gcrl.__version__,
@@ -76,11 +78,16 @@ def _values(file: PolicyFile, name: str, weights_bytes: int) -> dict[str, str]:
         "num_blocks": str(network.num_blocks),
         "num_golden": str(NUM_GOLDEN),
         "width": str(network.width),
+        "num_outputs": str(network.num_outputs),
+        "log_std_low": _number(low),
+        "log_std_high": _number(high),
         "control_dt": repr(contract.control_dt),
         "sha256": contract.sha256,
         "tolerance": _number(file.tolerance),
         "weights_bytes": str(weights_bytes),
         "final_norm": str(int(network.final_norm)),
+        "norm": network.norm.upper(),
+        "shift": _number(network.shift),
         "epsilon": _number(network.layer_norm_epsilon),
         "limit": "INFINITY" if normalizer is None else _number(normalizer.limit),
         "observation": _observation_table(contract),
@@ -111,19 +118,29 @@ def _action_table(contract: Contract) -> str:
 def _weights_bytes(file: PolicyFile) -> bytes:
     """The structure `Weights` of the C program."""
     network, weights, golden = file.network, file.weights, file.golden
-    parts = [*input_moments(network, weights), weights["input/dense/kernel"]]
-    parts += [weights[f"input/{part}"] for part in _NORM]
+    width = network.width
+    kernel = weights["input/dense/kernel"]
+    inputs = part(weights, "input")
+    if network.norm == "hyperspherical":
+        # The shift times its row of the kernel is what a bias is
+        inputs["dense/bias"] = np.float32(network.shift) * kernel[-1]
+        kernel = kernel[:-1]
+    parts = [*input_moments(network, weights), kernel, *_norm(inputs, width)]
     for block in range(network.num_blocks):
         for layer in LAYERS:
-            names = ("dense/kernel", *_NORM)
-            parts += [weights[f"blocks/{layer}/{part}"][block] for part in names]
-    none = np.zeros(network.width)
-    parts += [weights.get(f"norm/{part}", none) for part in ("scale", "bias")]
+            arrays = {k: v[block] for k, v in part(weights, f"blocks/{layer}").items()}
+            if network.norm == "hyperspherical" and layer == LAYERS[-1]:
+                arrays["norm/bias"] = weights["blocks/lerp"][block]
+            parts += [arrays["dense/kernel"], *_norm(arrays, width)]
+    parts += [weights.get(f"norm/{name}", np.zeros(width)) for name in ("scale", "bias")]
     parts += [weights["head/kernel"].T, weights["head/bias"], np.hstack(golden)]
-    return b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)
+    return b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in parts)
 
 
-_NORM = ("dense/bias", "norm/scale", "norm/bias")
+def _norm(arrays: Mapping[str, np.ndarray], width: int) -> list[np.ndarray]:
+    """The structure `Norm`: what a norm does without is 0."""
+    none = np.zeros(width)
+    return [arrays.get(name, none) for name in ("dense/bias", "norm/scale", "norm/bias")]
 
 
 def _number(value: float) -> str:

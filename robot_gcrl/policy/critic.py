@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from robot_gcrl.agents.crl.agent import Agent
-from robot_gcrl.agents.crl.losses import ENERGY_EPSILON
+from robot_gcrl.agents.crl.energies import ENERGY_EPSILON
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import observe
 from robot_gcrl.errors import PolicyError
+from robot_gcrl.nets.hyperspherical import SHIFT
 from robot_gcrl.nets.residual import LAYER_NORM_EPSILON
 from robot_gcrl.policy.actor import named_arrays, require_finite
 from robot_gcrl.policy.compare import ENERGY_TOLERANCE, energy_difference
@@ -72,6 +73,10 @@ def critic_network(agent: Agent) -> CriticNetwork:
         final_norm=config.final_norm,
         layer_norm_epsilon=LAYER_NORM_EPSILON,
         energy_epsilon=ENERGY_EPSILON,
+        energy=config.energy,
+        num_critics=config.num_critics,
+        norm=config.norm,
+        shift=SHIFT if config.norm == "hyperspherical" else 0.0,
     )
 
 

@@ -5,16 +5,14 @@ SI, float32, any B. Contract, normaliser and network are inside, so that a runti
 language needs nothing of ours. Opset 17 is the first with LayerNormalization.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import robot_gcrl
 from robot_gcrl.contract import Contract
 from robot_gcrl.errors import PolicyError
+from robot_gcrl.policy.onnx_nodes import Nodes, Weights
 from robot_gcrl.policy.runtime.network import LAYERS, Network
 from robot_gcrl.policy.runtime.plan import input_moments, observed_columns
 
@@ -22,8 +20,6 @@ OPSET = 17
 IR_VERSION = 8
 # A message of protocol buffers holds no more [bytes]
 _LARGEST = 2**31 - 2**20
-
-Weights = Mapping[str, np.ndarray]
 
 
 def onnx_bytes(contract: Contract, network: Network, weights: Weights) -> bytes:
@@ -50,13 +46,12 @@ def onnx_bytes(contract: Contract, network: Network, weights: Weights) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-class _Builder:
-    """Nodes and constants in the order in which they are computed."""
+class _Builder(Nodes):
+    """The graph, from what is measured to what is commanded."""
 
     def __init__(self, contract: Contract, network: Network, weights: Weights) -> None:
-        self._contract, self._network, self._weights = contract, network, weights
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
+        super().__init__(weights, epsilon=network.layer_norm_epsilon)
+        self._contract, self._network = contract, network
 
     def graph(self) -> onnx.GraphProto:
         """The whole graph."""
@@ -68,8 +63,8 @@ class _Builder:
             "previous_action": contract.previous_action_size,
             "previous_ctrl": actions,
         }
-        x = self._add("Concat", self._observation(), self._goal(), axis=-1)
-        self._add("Tanh", self._trunk(self._normalized(x)), to="action")
+        x = self.add("Concat", self._observation(), self._goal(), axis=-1)
+        self.add("Tanh", self._settled(self._trunk(self._normalized(x))), to="action")
         self._actuate()
         return helper.make_graph(
             self._nodes,
@@ -81,102 +76,123 @@ class _Builder:
 
     def _observation(self) -> str:
         contract = self._contract
-        raw = self._add("Concat", "inputs", "previous_action", axis=-1)
-        index = self._constant("index", observed_columns(contract))
-        x = self._add("Gather", raw, index, axis=1)
+        raw = self.add("Concat", "inputs", "previous_action", axis=-1)
+        index = self.constant("index", observed_columns(contract))
+        x = self.add("Gather", raw, index, axis=1)
         picked = x
         for transform, operator in (("cos", "Cos"), ("sin", "Sin")):
             mask = np.array([field.transform == transform for field, _ in contract.components])
             if mask.any():
-                x = self._add(
-                    "Where", self._constant(f"is_{transform}", mask), self._add(operator, picked), x
+                x = self.add(
+                    "Where", self.constant(f"is_{transform}", mask), self.add(operator, picked), x
                 )
         scale = np.array([field.scale for field, _ in contract.components], np.float32)
-        return self._add("Mul", x, self._constant("scale", scale))
+        return self.add("Mul", x, self.constant("scale", scale))
 
     def _goal(self) -> str:
         scale = np.array(self._network.goal_scale, np.float32)
-        return self._add("Mul", "goal", self._constant("goal_scale", scale))
+        return self.add("Mul", "goal", self.constant("goal_scale", scale))
 
     def _normalized(self, x: str) -> str:
         normalizer = self._network.normalizer
         if normalizer is None:
             return x
         mean, std = input_moments(self._network, self._weights)
-        x = self._add("Sub", x, self._constant("mean", mean))
-        x = self._add("Div", x, self._constant("std", std))
-        return self._clipped(x, "limit", -normalizer.limit, normalizer.limit)
+        x = self.add("Sub", x, self.constant("mean", mean))
+        x = self.add("Div", x, self.constant("std", std))
+        return self.clipped(x, "limit", -normalizer.limit, normalizer.limit)
 
     def _trunk(self, x: str) -> str:
+        if self._network.norm == "hyperspherical":
+            return self._sphere_trunk(x)
         x = self._layer(x, "input", None)
         for block in range(self._network.num_blocks):
             y = x
             for layer in LAYERS:
                 y = self._layer(y, f"blocks/{layer}", block)
-            x = self._add("Add", x, y)
+            x = self.add("Add", x, y)
         if self._network.final_norm:
             x = self._norm(x, "norm", None)
         return self._dense(x, "head", None)
 
+    def _sphere_trunk(self, x: str) -> str:
+        """See `robot_gcrl.policy.runtime.sphere`."""
+        network = self._network
+        # The shift times its row of the kernel is what a bias is
+        kernel = self._weights["input/dense/kernel"]
+        lengths = self.add("ReduceSumSquare", x, axes=[1], keepdims=1)
+        lengths = self.add("Add", lengths, self.number("shift/square", network.shift**2))
+        mean = self.add("Div", lengths, self.number("shift/size", len(kernel)))
+        x = self.add(
+            "Gemm",
+            x,
+            self.constant("input/dense/kernel", kernel[:-1]),
+            self.constant("input/dense/bias", np.float32(network.shift) * kernel[-1]),
+        )
+        x = self.sphere(self._scaled(self.rooted(x, mean), "input", None))
+        for block in range(network.num_blocks):
+            y = x
+            for layer in LAYERS:
+                name = f"blocks/{layer}"
+                kernel = self.weight(f"{name}/dense/kernel", block)
+                y = self._scaled(self.add("MatMul", y, kernel), name, block)
+                y = self.sphere(y if layer == LAYERS[-1] else self.swish(y))
+            way = self.add("Mul", self.add("Sub", y, x), self.weight("blocks/lerp", block))
+            x = self.sphere(self.add("Add", x, way))
+        if network.final_norm:
+            x = self.add("Mul", x, self.weight("norm/scale", None))
+        return self._dense(x, "head", None)
+
+    def _scaled(self, x: str, name: str, block: int | None) -> str:
+        return self.add("Mul", x, self.weight(f"{name}/norm/scale", block))
+
+    def _settled(self, x: str) -> str:
+        """What tanh is taken of."""
+        if self._network.log_std_range is None:
+            return x
+        low, high = self._network.log_std_range
+        size = self._network.action_size
+        mean, raw = (
+            self.add("Gather", x, self.constant(name, np.arange(i * size, (i + 1) * size)), axis=1)
+            for i, name in enumerate(("mean/index", "raw/index"))
+        )
+        # log_std = low + (high - low) / 2 * (tanh(raw) + 1), twice
+        doubled = self.add("Mul", self.add("Tanh", raw), self.number("log_std/range", high - low))
+        doubled = self.add("Add", doubled, self.number("log_std/middle", high + low))
+        variance = self.add("Mul", self.add("Exp", doubled), self.number("half_pi", 0.5 * np.pi))
+        spread = self.add("Sqrt", self.add("Add", variance, self.number("one", 1.0)))
+        return self.add("Div", mean, spread)
+
     def _layer(self, x: str, name: str, block: int | None) -> str:
-        x = self._norm(self._dense(x, f"{name}/dense", block), f"{name}/norm", block)
-        return self._add("Mul", x, self._add("Sigmoid", x))
+        return self.swish(self._norm(self._dense(x, f"{name}/dense", block), f"{name}/norm", block))
 
     def _dense(self, x: str, name: str, block: int | None) -> str:
-        return self._add(
-            "Gemm", x, self._weight(f"{name}/kernel", block), self._weight(f"{name}/bias", block)
+        return self.add(
+            "Gemm", x, self.weight(f"{name}/kernel", block), self.weight(f"{name}/bias", block)
         )
 
     def _norm(self, x: str, name: str, block: int | None) -> str:
-        return self._add(
+        if self._network.norm == "rms":
+            return self.add("Mul", self.sphere(x), self.weight(f"{name}/scale", block))
+        return self.add(
             "LayerNormalization",
             x,
-            self._weight(f"{name}/scale", block),
-            self._weight(f"{name}/bias", block),
+            self.weight(f"{name}/scale", block),
+            self.weight(f"{name}/bias", block),
             axis=-1,
             epsilon=self._network.layer_norm_epsilon,
         )
 
     def _actuate(self) -> None:
         action = self._contract.action
-        offset = self._constant("ctrl/offset", np.array(action.offset, np.float32))
-        base = self._add(
-            "Where", self._constant("is_delta", action.is_delta), "previous_ctrl", offset
+        offset = self.constant("ctrl/offset", np.array(action.offset, np.float32))
+        base = self.add(
+            "Where", self.constant("is_delta", action.is_delta), "previous_ctrl", offset
         )
-        scale = self._constant("ctrl/scale", np.array(action.scale, np.float32))
-        ctrl = self._add("Add", base, self._add("Mul", "action", scale))
+        scale = self.constant("ctrl/scale", np.array(action.scale, np.float32))
+        ctrl = self.add("Add", base, self.add("Mul", "action", scale))
         low, high = action.ctrl_range
-        self._clipped(ctrl, "ctrl", low, high, to="ctrl")
-
-    def _clipped(
-        self,
-        x: str,
-        name: str,
-        low: float | np.ndarray,
-        high: float | np.ndarray,
-        *,
-        to: str | None = None,
-    ) -> str:
-        # Not Clip, which takes one number for all components
-        raised = self._add("Max", x, self._constant(f"{name}/low", np.array(low, np.float32)))
-        limit = self._constant(f"{name}/high", np.array(high, np.float32))
-        return self._add("Min", raised, limit, to=to)
-
-    def _weight(self, name: str, block: int | None) -> str:
-        value = self._weights[name]
-        if block is None:
-            return self._constant(name, value)
-        return self._constant(f"{name}/{block}", value[block])
-
-    def _constant(self, name: str, value: np.ndarray) -> str:
-        assert name not in self._constants
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
-
-    def _add(self, operator: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        output = to or f"{operator}/{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
+        self.clipped(ctrl, "ctrl", low, high, to="ctrl")
 
 
 def _vector(name: str, size: int) -> onnx.ValueInfoProto:

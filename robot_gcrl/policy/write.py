@@ -61,7 +61,7 @@ def arrays_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     for name, array in arrays.items():
         buffer = BytesIO()
         np.lib.format.write_array(
-            buffer, np.ascontiguousarray(array, "<f4"), version=(1, 0), allow_pickle=False
+            buffer, np.asarray(array, "<f4", order="C"), version=(1, 0), allow_pickle=False
         )
         entries[f"{name}.npy"] = buffer.getvalue()
     return archive_bytes(entries)

@@ -17,7 +17,16 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off", "actor_width": None}
+_SINCE = {
+    "randomize": "off",
+    "actor_width": None,
+    "energy": "l2",
+    "cosine_scale": 10.0,
+    "learn_cosine_scale": True,
+    "num_critics": 1,
+    "eval_action": "mode",
+    "norm": "layer",
+}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _FLOAT = 4
 _COPIES = 4
 # Per block of four layers: what is kept of it; and the inside of one block, which is recomputed
 _KEPT, _INSIDE = 1, 12
+# Of each layer beside its kernel: the bias of Dense, scale and bias of its norm, where it has them
+_VECTORS = {"layer": 3, "rms": 2, "hyperspherical": 1}
 # Of a world's numbers: the state, what a step begins with, what it ends with, what crosses over
 _STATES = 4
 # What a process grows by after the announcement beyond the rest: compilers, compiled programs, the
@@ -47,17 +49,21 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
     row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
     actor_width = agent.actor_width or agent.width
-    for inputs, depth, width, outputs in (
-        (observation + action, agent.depth, agent.width, agent.embedding_size),
-        (goal, agent.depth, agent.width, agent.embedding_size),
-        (observation + goal, agent.actor_depth, actor_width, 2 * action),
+    for count, inputs, depth, width, outputs in (
+        (agent.num_critics, observation + action, agent.depth, agent.width, agent.embedding_size),
+        (agent.num_critics, goal, agent.depth, agent.width, agent.embedding_size),
+        (1, observation + goal, agent.actor_depth, actor_width, 2 * action),
     ):
-        # Each layer: Dense with bias, LayerNorm with scale and bias
-        layers = (inputs + 3) * width + depth * (width + 3) * width
-        head = (width + 1) * outputs + 2 * width * agent.final_norm
+        vectors = _VECTORS[agent.norm]
+        layers = (inputs + vectors) + depth * (width + vectors)
+        if agent.norm == "hyperspherical":  # the shift's row of the kernel, and lerp
+            layers += 1 + depth // 4
+        layers *= width
+        head = (width + 1) * outputs
+        head += (2 if agent.norm == "layer" else 1) * width * agent.final_norm
         activations = agent.batch_size * width * (_KEPT * depth // 4 + _INSIDE)
-        networks += (layers + head) * _COPIES + activations
-    logits = agent.batch_size**2
+        networks += count * ((layers + head) * _COPIES + activations)
+    logits = agent.num_critics * agent.batch_size**2
     return Memory(
         replay=config.replay_capacity * config.num_envs * row * _FLOAT,
         networks=(networks + logits) * _FLOAT,

@@ -46,7 +46,7 @@ def naive_losses(
     observation, action, goal = (np.asarray(x, np.float64) for x in batch_of())
     phi = naive.residual_network(np.hstack([observation, action]), critic["sa_encoder"])
     psi = naive.residual_network(goal, critic["g_encoder"])
-    critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, loss="infonce")
     outputs = naive.residual_network(np.hstack([observation, goal]), actor)
     pairs = [naive.split_output(output) for output in outputs]
     drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
@@ -156,6 +156,20 @@ def test_the_mean_action_needs_no_key_and_samples_stay_inside():
     assert not np.allclose(sampled, mean)
     one = ACT(STATE, batch.observation[0], batch.goal[0], None)
     np.testing.assert_allclose(one, mean[0], atol=1e-6)
+
+
+def test_the_agent_acts_by_the_mean_of_its_distribution_where_it_shall():
+    # Meant to fail: with eval_action not read.
+    batch, agent = batch_of(), small_agent(eval_action="mean")
+    found = agent.act(STATE, batch.observation, batch.goal, None)
+    outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), STATE.actor)
+    means, log_std = naive.split_output(outputs)
+    spread = np.sqrt(1.0 + 0.5 * np.pi * np.exp(2.0 * log_std))
+    np.testing.assert_allclose(found, np.tanh(means / spread), atol=1e-4)
+    assert np.abs(found - np.tanh(means)).max() > 0.01
+    key = jax.random.key(0)
+    sampled = [a.act(STATE, batch.observation, batch.goal, key) for a in (agent, AGENT)]
+    np.testing.assert_array_equal(sampled[0], sampled[1])
 
 
 def test_energy_is_that_of_the_embeddings():

@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,12 @@ REFUSED = [
     ("gamma", 1.0, "a number between 0 and 1, both excluded"),
     ("head_init", "large", "one of published, small"),
     ("block_init", "one", "one of published, zero"),
-    ("loss", "nce", "one of infonce, symmetric_infonce"),
+    ("loss", "nce", "one of infonce, backward_infonce, symmetric_infonce"),
+    ("energy", "norm", "one of l2, squared_l2, dot, cosine"),
+    ("cosine_scale", 0.0, "a number above 0"),
+    ("num_critics", 3, "1 or 2"),
+    ("eval_action", "median", "one of mode, mean"),
+    ("norm", "batch", "one of layer, rms, hyperspherical"),
 ]
 
 
@@ -41,6 +47,18 @@ def test_a_setting_out_of_range_is_refused(name: str, value: object, expected: s
         refuse_or_accept(name, value)
     assert str(error.value) == (
         f"Agent setting {name} is {value!r}. Expected {expected}. Change {name}."
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("cosine_scale", 5.0), ("learn_cosine_scale", False)])
+def test_a_scale_without_a_cosine_is_refused(name: str, value: Any):
+    # Seen to fail: with the value compared with that of the config itself
+    CrlConfig(energy="cosine", **{name: value})
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(energy="dot", **{name: value})
+    assert str(error.value) == (
+        f"Agent setting {name} is {value!r} and energy is 'dot', which does not read it. Expected "
+        f"energy 'cosine'. Change energy, or leave {name} out."
     )
 
 

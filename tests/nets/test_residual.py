@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.config import CrlConfig, Norm
 from robot_gcrl.agents.crl.networks import Network, make_networks
 from tests import naive
 
@@ -20,10 +21,15 @@ def actor(**settings: object) -> Network:
 
 
 @pytest.mark.parametrize("final_norm", [False, True])
-@pytest.mark.parametrize("depth", [4, 24])  # 24 runs under jax.checkpoint
-def test_the_trunk_is_the_published_network(depth: int, final_norm: bool):
+@pytest.mark.parametrize(
+    ("depth", "norm"),
+    [(4, "layer"), (24, "layer"), (8, "rms"), (8, "hyperspherical")],  # 8 and 24 are checkpointed
+)
+def test_the_trunk_is_the_published_network(depth: int, norm: str, final_norm: bool):
     # Fails without the residual addition, with two layers swapped, and with ReLU for Swish.
-    network = actor(actor_depth=depth, final_norm=final_norm)
+    # Meant to fail: rms with the mean taken off; hyperspherical without a sphere, with lerp turned
+    # round, and with Swish in a block's last layer.
+    network = actor(actor_depth=depth, final_norm=final_norm, norm=norm)
     params = network.init(jax.random.key(0))
     # every scale and bias away from its initial value
     leaves, tree = jax.tree.flatten(params)
@@ -93,16 +99,17 @@ def test_the_published_initialisation_saturates_deep_actors_and_the_small_one_do
     assert small == 0.0
 
 
-def lowered_text(depth: int) -> str:
-    network = actor(actor_depth=depth)
+def lowered_text(depth: int, norm: str) -> str:
+    network = actor(actor_depth=depth, norm=norm)
     shapes = jax.eval_shape(network.init, jax.random.key(0))
     loss = lambda params, x: jnp.sum(network(params, x))  # noqa: E731
     return jax.jit(jax.grad(loss)).lower(shapes, jnp.ones((6, 7))).as_text()
 
 
-def test_depth_changes_numbers_of_the_program_and_nothing_else():
+@pytest.mark.parametrize("norm", get_args(Norm))
+def test_depth_changes_numbers_of_the_program_and_nothing_else(norm: str):
     # Fails with blocks in a Python loop: 256 layers then have 32 times the text.
-    without_numbers = [re.sub(r"\d+", "#", lowered_text(depth)) for depth in (8, 256)]
+    without_numbers = [re.sub(r"[\d.e+-]+", "#", lowered_text(depth, norm)) for depth in (8, 256)]
     assert without_numbers[0] == without_numbers[1]
 
 

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from robot_gcrl.nets.tanh_normal import TanhNormal, make_tanh_normal, mode, sample_tanh_normal
+from robot_gcrl.nets.tanh_normal import (
+    TanhNormal,
+    make_tanh_normal,
+    mean_action,
+    mode,
+    sample_tanh_normal,
+)
 from tests import naive
 
 
@@ -56,3 +62,16 @@ def test_the_density_integrates_to_one():
 def test_the_mode_is_tanh_of_the_mean():
     distribution = TanhNormal(jnp.array([0.5, -2.0]), jnp.zeros(2))
     np.testing.assert_allclose(mode(distribution), np.tanh([0.5, -2.0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("std", "error"), [(0.0067, 1e-4), (0.3, 0.004), (1.0, 0.0205), (7.389, 0.035)]
+)
+def test_the_mean_action_is_the_mean_of_tanh_within_its_bound(std: float, error: float):
+    # Seen to fail: with pi / 8 for pi / 2, and with tanh(mean).
+    noise = np.linspace(-9.0, 9.0, 3601)
+    weight = np.exp(-0.5 * noise**2)
+    means = np.concatenate([np.linspace(-3.0, 3.0, 121), np.linspace(3.0, 40.0, 400)])
+    exact = np.tanh(means[:, None] + std * noise) @ weight / weight.sum()
+    distribution = TanhNormal(jnp.asarray(means), jnp.full(means.shape, np.log(std)))
+    assert np.abs(mean_action(distribution) - exact).max() < error

@@ -96,7 +96,7 @@ def _random_leaf(rng: np.random.Generator, path: tuple[Any, ...], leaf: np.ndarr
 def naive_mean(
     contract: Contract, agent: Agent, state: AgentState, steps: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """The policy's means before tanh, in float64, from the arguments of a step."""
+    """What the action is tanh of, in float64, from the arguments of a step."""
     inputs, goal, previous_action = steps[:3]
     observation = observe(contract, inputs, previous_action).astype(np.float64)
     goal = goal * contract.goal_scale.astype(np.float64)
@@ -107,7 +107,10 @@ def naive_mean(
         observation = np.clip((observation - mean) / deviation, -100.0, 100.0)
         goal = np.clip((goal - mean[index]) / deviation[index], -100.0, 100.0)
     outputs = naive.residual_network(np.hstack([observation, goal]), state.actor)
-    return outputs[:, : contract.action_size]
+    means, log_std = naive.split_output(outputs)
+    if agent.config.eval_action == "mean":
+        return means / np.sqrt(1.0 + 0.5 * np.pi * np.exp(2.0 * log_std))
+    return means
 
 
 def random_steps(contract: Contract, count: int = 256, seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -33,6 +33,14 @@ CASES = {
     "shallow": ({"actor_depth": 4, "width": 37, "normalize_observations": True}, None),
     "plain": ({"actor_depth": 4, "width": 64, "final_norm": True}, PLAIN),
     "remembering": ({"actor_depth": 4, "width": 32}, REMEMBERING),
+    "mean": ({"actor_depth": 4, "width": 37, "eval_action": "mean"}, None),
+    "rms": ({"actor_depth": 8, "width": 37, "norm": "rms", "final_norm": True}, None),
+    "sphere": ({"actor_depth": 8, "width": 37, "norm": "hyperspherical", "final_norm": True}, None),
+    "sphere_mean": (
+        {"actor_depth": 4, "width": 16, "norm": "hyperspherical", "eval_action": "mean"}
+        | {"normalize_observations": True},
+        PLAIN,
+    ),
     "middle": ({"actor_depth": 64, "width": 64}, None),
     "deep": (
         {"actor_depth": 256, "width": 32, "final_norm": True, "normalize_observations": True},
@@ -74,6 +82,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 # Seen to fail: in each runtime with the LayerNorm's scale left out and with sin for cos, in NumPy
 # and C with the offset added to a delta, in all with the goal's moments those of other components.
+# In NumPy and ONNX, of a hyperspherical trunk, with Swish in a block's last layer and with lerp
+# turned round; in NumPy with its shift behind the sphere, and with the raw log-std for the mean.
+# Meant to fail: the same in C.
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_every_runtime_does_what_the_agent_does(case: Case, name: str) -> None:
     golden = case.file.golden
@@ -131,9 +142,10 @@ def test_the_graph_is_what_other_runtimes_read(case: Case) -> None:
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
     norms = [node for node in model.graph.node if node.op_type == "LayerNormalization"]
     epsilons = {a.f for node in norms for a in node.attribute if a.name == "epsilon"}
-    assert epsilons == {np.float32(1e-6)}
     network = case.file.network
-    assert len(norms) == 1 + network.depth + network.final_norm
+    if network.norm == "layer":
+        assert epsilons == {np.float32(1e-6)}
+        assert len(norms) == 1 + network.depth + network.final_norm
     assert [value.name for value in model.graph.output] == ["action", "ctrl"]
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_param == "B"

@@ -18,14 +18,12 @@ from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import (
     CriticTerms,
     actor_loss,
-    critic_terms,
-    paired_energy,
     temperature_loss,
 )
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
 from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state
 from robot_gcrl.nets.moments import Moments, normalize, update_moments
-from robot_gcrl.nets.tanh_normal import TanhNormal, mode, sample_tanh_normal
+from robot_gcrl.nets.tanh_normal import TanhNormal, mean_action, mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
 
 
@@ -71,13 +69,13 @@ class Agent:
         goal: Float[Array, "*batch G"],
         key: PRNGKeyArray | None,
     ) -> Float[Array, "*batch A"]:
-        """A sampled action in (-1, 1); tanh of the policy's mean where `key` is None.
+        """A sampled action in (-1, 1); the one of `eval_action` where `key` is None.
 
         The goal is in observation units.
         """
         policy = self.policy(state, observation, goal)
         if key is None:
-            return mode(policy)
+            return mean_action(policy) if self.config.eval_action == "mean" else mode(policy)
         return sample_tanh_normal(policy, key=key)[0]
 
     def policy(
@@ -97,9 +95,13 @@ class Agent:
         action: Float[Array, "*batch A"],
         goal: Float[Array, "*batch G"],
     ) -> Float[Array, "*batch"]:
-        """f(s, a, g): the higher, the likelier the goal (in observation units) is reached."""
+        """f(s, a, g): the higher, the likelier the goal (in observation units) is reached.
+
+        Of two critics the lower energy, which is what the actor goes by.
+        """
         observation, goal = self._normalized(state.moments, observation, goal)
-        return paired_energy(
+        return self.networks.energy(
+            state.critic,
             self.networks.phi(state.critic, observation, action),
             self.networks.psi(state.critic, goal),
         )
@@ -134,18 +136,14 @@ class Agent:
             "actor_gradient_norm": _norm(actor_gradient),
         }
         gradients = Gradients(actor_gradient, critic_gradient, temperature_gradient)
-        return apply_gradients(self.config, state, gradients), metrics
+        return apply_gradients(self.config, self.networks, state, gradients), metrics
 
     def _critic_loss(
         self, critic: Params, batch: Batch
-    ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "B E"]]]:
+    ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "*C B E"]]]:
         psi = self.networks.psi(critic, batch.goal)
-        terms = critic_terms(
-            self.networks.phi(critic, batch.observation, batch.action),
-            psi,
-            logsumexp_penalty=self.config.logsumexp_penalty,
-            symmetric=self.config.loss == "symmetric_infonce",
-        )
+        phi = self.networks.phi(critic, batch.observation, batch.action)
+        terms = self.networks.critic_terms(critic, phi, psi)
         return terms.loss, (terms, psi)
 
     def _actor_loss(
@@ -153,13 +151,14 @@ class Agent:
         actor: Params,
         state: AgentState,
         batch: Batch,
-        psi: Float[Array, "B E"],
+        psi: Float[Array, "*C B E"],
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
         policy = self.networks.policy(actor, batch.observation, batch.goal)
         action, log_density = sample_tanh_normal(policy, key=key)
         phi = self.networks.phi(state.critic, batch.observation, action)
-        loss = actor_loss(paired_energy(phi, psi), log_density, jnp.exp(state.log_temperature))
+        energy = self.networks.energy(state.critic, phi, psi)
+        loss = actor_loss(energy, log_density, jnp.exp(state.log_temperature))
         magnitude = jnp.mean(jnp.abs(mode(policy)))
         return loss, (-jnp.mean(log_density), magnitude)
 

@@ -8,10 +8,21 @@ from robot_gcrl.errors import ConfigError
 
 HeadInit = Literal["published", "small"]
 BlockInit = Literal["published", "zero"]
-Loss = Literal["infonce", "symmetric_infonce"]
+Loss = Literal["infonce", "backward_infonce", "symmetric_infonce"]
+EvalAction = Literal["mode", "mean"]
+Norm = Literal["layer", "rms", "hyperspherical"]
+Energy = Literal["l2", "squared_l2", "dot", "cosine"]
 
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
+
+_CHOICES = {
+    "head_init": HeadInit,
+    "block_init": BlockInit,
+    "loss": Loss,
+    "energy": Energy,
+    "eval_action": EvalAction,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +36,9 @@ class CrlConfig:
       actor_width: of the actor's layers, if they are to have another width.
       embedding_size: of phi(s, a) and psi(g).
       batch_size: rows per gradient step; every row is a negative of every other.
-      final_norm: whether a LayerNorm stands before each head.
+      final_norm: whether a LayerNorm (or what stands for it) stands before each head.
+      norm: "layer" is LayerNorm, "rms" RMSNorm in its place; "hyperspherical" keeps features and
+        weights on spheres, with learned scales, and moves a block's input towards its output.
       head_init: "small" begins each head at a tenth of the published standard deviation, so that
         deep actors do not begin saturated.
       block_init: "zero" begins each residual block as the identity.
@@ -36,8 +49,17 @@ class CrlConfig:
       target_entropy_scale: the policy's target entropy is minus this times the action size [nat].
       logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
       gamma: discount per control step of the futures that goals are drawn from.
-      loss: "infonce" tells goals apart for each state-action; "symmetric_infonce" also
-        state-actions for each goal.
+      loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
+        each goal; "symmetric_infonce" both.
+      energy: of an embedded state-action and an embedded goal: minus their distance ("l2"), minus
+        its square, their product ("dot"), or the cosine of their angle times a scale.
+      cosine_scale: what the cosine is multiplied by, at first: the inverse temperature of the
+        softmax over it.
+      learn_cosine_scale: whether the logarithm of that scale is learned with the encoders.
+      num_critics: pairs of encoders that learn side by side, 1 or 2; of two, the actor believes the
+        lower energy.
+      eval_action: how the policy acts when it does not explore: by tanh of its distribution's mean
+        ("mode"), or by the distribution's mean after tanh ("mean").
     """
 
     depth: int = 4
@@ -47,6 +69,7 @@ class CrlConfig:
     embedding_size: int = 64
     batch_size: int = 512
     final_norm: bool = False
+    norm: Norm = "layer"
     head_init: HeadInit = "published"
     block_init: BlockInit = "published"
     normalize_observations: bool = False
@@ -57,6 +80,11 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     loss: Loss = "infonce"
+    energy: Energy = "l2"
+    cosine_scale: float = 10.0
+    learn_cosine_scale: bool = True
+    num_critics: int = 1
+    eval_action: EvalAction = "mode"
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -73,7 +101,7 @@ class CrlConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise _refuse(name, value, f"a whole number of {least} or more")
-        for name in ("learning_rate", "temperature_learning_rate"):
+        for name in ("learning_rate", "temperature_learning_rate", "cosine_scale"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
                 raise _refuse(name, value, "a number above 0")
@@ -81,15 +109,27 @@ class CrlConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")
+        if self.num_critics not in (1, 2):
+            raise _refuse("num_critics", self.num_critics, "1 or 2")
         if not math.isfinite(self.initial_log_temperature):
             raise _refuse(
                 "initial_log_temperature", self.initial_log_temperature, "a finite number"
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
-        for name, choices in (("head_init", HeadInit), ("block_init", BlockInit), ("loss", Loss)):
+        for name, choices in _CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise _refuse(name, getattr(self, name), f"one of {', '.join(get_args(choices))}")
+        self._check_cosine()
+
+    def _check_cosine(self) -> None:
+        for name in ("cosine_scale", "learn_cosine_scale"):
+            value = getattr(self, name)
+            if self.energy != "cosine" and value != getattr(type(self), name):
+                raise ConfigError(
+                    f"Agent setting {name} is {value!r} and energy is {self.energy!r}, which does "
+                    f"not read it. Expected energy 'cosine'. Change energy, or leave {name} out."
+                )
 
 
 def _refuse(name: str, value: object, expected: str) -> ConfigError:

@@ -1,7 +1,7 @@
-"""The contrastive losses and the energy between embeddings, as pure functions of arrays.
+"""The contrastive losses, as pure functions of arrays.
 
-f(s, a, g) = -sqrt(|phi(s, a) - psi(g)|^2 + epsilon). Row i of a batch is a positive pair with goal
-i and a negative one with every other goal. Letters: B batch, E embedding.
+f_ij is the energy of state-action i and goal j. Row i of a batch is a positive pair with goal i and
+a negative one with every other goal. Letters: B batch, E embedding.
 """
 
 from typing import NamedTuple
@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-# Under the root: bounds the gradient where two embeddings coincide. Not smaller, because the
-# matrix product knows squared distances only up to a rounding error of about this size.
-ENERGY_EPSILON = 1e-6
+from robot_gcrl.agents.crl.config import Energy, Loss
+from robot_gcrl.agents.crl.energies import energy_matrix, paired_energy
 
 
 class CriticTerms(NamedTuple):
@@ -21,8 +20,9 @@ class CriticTerms(NamedTuple):
 
     Attributes:
       loss: to be minimised.
-      categorical_accuracy: share of rows whose own goal has the highest energy of all.
-      logsumexp: mean over rows.
+      categorical_accuracy: share of rows whose own goal has the highest energy of all; of the
+        backward loss, share of goals whose own row has it.
+      logsumexp: of the energies of a row; of the backward loss, of a goal; its mean.
       energy_positive: mean energy of a row with its own goal.
       energy_negative: mean energy of a row with the other goals.
     """
@@ -34,53 +34,37 @@ class CriticTerms(NamedTuple):
     energy_negative: Float[Array, ""]
 
 
-def paired_energy(
-    phi: Float[Array, "*batch E"], psi: Float[Array, "*batch E"]
-) -> Float[Array, "*batch"]:
-    """Energy of each pair, from the differences."""
-    return -jnp.sqrt(jnp.sum(jnp.square(phi - psi), axis=-1) + ENERGY_EPSILON)
-
-
-def energy_matrix(phi: Float[Array, "B E"], psi: Float[Array, "K E"]) -> Float[Array, "B K"]:
-    """Energy of every phi with every psi, by one matrix product instead of B x K x E differences.
-
-    |phi - psi|^2 = |phi|^2 + |psi|^2 - 2 phi psi^T loses what the two share; distances do not
-    change when both are shifted, so the mean of psi is taken off first.
-    """
-    center = lax.stop_gradient(jnp.mean(psi, axis=0))
-    phi, psi = phi - center, psi - center
-    product = jnp.matmul(phi, psi.T, precision=lax.Precision.HIGHEST)
-    squared = (
-        jnp.sum(jnp.square(phi), axis=1)[:, None] + jnp.sum(jnp.square(psi), axis=1) - 2.0 * product
-    )
-    return -jnp.sqrt(jnp.maximum(squared, 0.0) + ENERGY_EPSILON)
-
-
 def critic_terms(
     phi: Float[Array, "B E"],
     psi: Float[Array, "B E"],
     *,
     logsumexp_penalty: float,
-    symmetric: bool,
+    loss: Loss,
+    energy: Energy = "l2",
+    scale: Float[Array, ""] | float = 1.0,
 ) -> CriticTerms:
     """InfoNCE with each row's own goal as the positive, plus the penalty on the logsumexp.
 
-    mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2); symmetric adds
-    mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052).
+    infonce: mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2);
+    symmetric_infonce adds mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052). backward_infonce
+    is infonce with i and j exchanged, in the penalty and in what is watched too: what its loss
+    leaves open is a number for each goal, and the logsumexp over rows is what fixes it.
     """
     size = phi.shape[0]
     own = jnp.eye(size, dtype=bool)
-    positive = paired_energy(phi, psi)  # exact: these are the small distances
-    energies = jnp.where(own, positive, energy_matrix(phi, psi))
-    forward = jax.nn.logsumexp(energies, axis=1)
-    loss = jnp.mean(forward - positive) + logsumexp_penalty * jnp.mean(jnp.square(forward))
-    if symmetric:
-        loss += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
+    positive = paired_energy(phi, psi, energy, scale)  # exact: these are the small distances
+    energies = jnp.where(own, positive, energy_matrix(phi, psi, energy, scale))
+    if loss == "backward_infonce":
+        energies = energies.T
+    normalizer = jax.nn.logsumexp(energies, axis=1)
+    total = jnp.mean(normalizer - positive) + logsumexp_penalty * jnp.mean(jnp.square(normalizer))
+    if loss == "symmetric_infonce":
+        total += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
     best_negative = jnp.max(jnp.where(own, -jnp.inf, lax.stop_gradient(energies)), axis=1)
     return CriticTerms(
-        loss=loss,
+        loss=total,
         categorical_accuracy=jnp.mean(positive > best_negative),
-        logsumexp=jnp.mean(forward),
+        logsumexp=jnp.mean(normalizer),
         energy_positive=jnp.mean(positive),
         energy_negative=(jnp.sum(energies) - jnp.sum(positive)) / (size * (size - 1)),
     )

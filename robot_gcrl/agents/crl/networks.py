@@ -1,17 +1,26 @@
-"""The agent's three networks as functions of plain parameters.
+"""The agent's networks as functions of plain parameters.
 
 phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2A numbers of its distribution; each
-is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays.
+is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays. Of two
+critics they are stacked along a leading axis, and so are embeddings: `C_batch` in
+shapes is the batch, behind an axis of 2 where there are two critics.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
+from robot_gcrl.agents.crl.energies import paired_energy
+from robot_gcrl.agents.crl.losses import CriticTerms, critic_terms
+from robot_gcrl.nets.hyperspherical import SphereTrunk, project
 from robot_gcrl.nets.residual import ResidualTrunk
 from robot_gcrl.nets.tanh_normal import TanhNormal, make_tanh_normal
 
@@ -26,17 +35,23 @@ class Network:
     """One residual trunk, without its parameters.
 
     Attributes:
+      kind: of trunk.
       settings: of the trunk.
       graph: its structure, to which parameters are joined.
     """
 
+    kind: type[ResidualTrunk] | type[SphereTrunk]
     settings: dict[str, Any]
     graph: nnx.GraphDef
 
     def init(self, key: PRNGKeyArray) -> Params:
         """Fresh parameters; those of blocks are stacked along a leading axis of D / 4."""
-        trunk = ResidualTrunk(**self.settings, rngs=nnx.Rngs(params=key))
-        return nnx.to_pure_dict(nnx.state(trunk, nnx.Param))
+        trunk = self.kind(**self.settings, rngs=nnx.Rngs(params=key))
+        return self.kept(nnx.to_pure_dict(nnx.state(trunk, nnx.Param)))
+
+    def kept(self, params: Params) -> Params:
+        """The parameters as they are after a gradient step: where they are allowed to be."""
+        return project(params) if self.kind is SphereTrunk else params
 
     def __call__(self, params: Params, x: Float[Array, "*batch I"]) -> Float[Array, "*batch J"]:
         """The network's output."""
@@ -45,25 +60,92 @@ class Network:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Networks:
-    """The three networks of one agent."""
+    """The networks of one agent, and how the energy follows from embeddings."""
 
+    config: CrlConfig
     actor: Network
     sa_encoder: Network
     g_encoder: Network
+
+    def init_critic(self, sa_key: PRNGKeyArray, g_key: PRNGKeyArray) -> Params:
+        """Fresh parameters of "sa_encoder", "g_encoder" and, of a cosine, "log_scale"."""
+
+        def init(sa_key: PRNGKeyArray, g_key: PRNGKeyArray) -> Params:
+            critic: Params = {
+                "sa_encoder": self.sa_encoder.init(sa_key),
+                "g_encoder": self.g_encoder.init(g_key),
+            }
+            if self.config.energy == "cosine":
+                critic["log_scale"] = jnp.asarray(math.log(self.config.cosine_scale), jnp.float32)
+            return critic
+
+        count = self.config.num_critics
+        if count == 1:
+            return init(sa_key, g_key)
+        return jax.vmap(init)(jax.random.split(sa_key, count), jax.random.split(g_key, count))
+
+    def kept(self, actor: Params, critic: Params) -> tuple[Params, Params]:
+        """Actor and critic as they are after a gradient step; see `Network.kept`."""
+        encoders = {
+            "sa_encoder": self.sa_encoder.kept(critic["sa_encoder"]),
+            "g_encoder": self.g_encoder.kept(critic["g_encoder"]),
+        }
+        return self.actor.kept(actor), critic | encoders
 
     def phi(
         self,
         critic: Params,
         observation: Float[Array, "*batch O"],
         action: Float[Array, "*batch A"],
-    ) -> Float[Array, "*batch E"]:
+    ) -> Float[Array, "*C_batch E"]:
         """The embedding of a state and an action."""
         x = jnp.concatenate([observation, action], axis=-1)
-        return self.sa_encoder(critic["sa_encoder"], x)
+        return self._each(lambda critic: self.sa_encoder(critic["sa_encoder"], x), critic)
 
-    def psi(self, critic: Params, goal: Float[Array, "*batch G"]) -> Float[Array, "*batch E"]:
+    def psi(self, critic: Params, goal: Float[Array, "*batch G"]) -> Float[Array, "*C_batch E"]:
         """The embedding of a goal."""
-        return self.g_encoder(critic["g_encoder"], goal)
+        return self._each(lambda critic: self.g_encoder(critic["g_encoder"], goal), critic)
+
+    def energy(self, critic: Params, phi: Array, psi: Array) -> Float[Array, "*batch"]:
+        """Of each pair of embeddings; of two critics the lower, as in arXiv 1802.09477.
+
+        An action must look good to both: where one is wrong by chance, the actor does not follow.
+        """
+
+        def energy(critic: Params, phi: Array, psi: Array) -> Array:
+            return paired_energy(phi, psi, self.config.energy, self._scale(critic))
+
+        energies = self._each(energy, critic, phi, psi)
+        return energies if self.config.num_critics == 1 else jnp.min(energies, axis=0)
+
+    def critic_terms(self, critic: Params, phi: Array, psi: Array) -> CriticTerms:
+        """The critic's loss; of two critics the sum of theirs, and the mean of what is watched."""
+        config = self.config
+
+        def terms(critic: Params, phi: Array, psi: Array) -> CriticTerms:
+            return critic_terms(
+                phi,
+                psi,
+                logsumexp_penalty=config.logsumexp_penalty,
+                loss=config.loss,
+                energy=config.energy,
+                scale=self._scale(critic),
+            )
+
+        each = self._each(terms, critic, phi, psi)
+        if config.num_critics == 1:
+            return each
+        return CriticTerms(*map(jnp.mean, each))._replace(loss=jnp.sum(each.loss))
+
+    def _each(self, function: Callable[..., Any], *stacked: Any) -> Any:
+        """Of one critic, or of all by vmap, so that the program is no longer for two."""
+        return (function if self.config.num_critics == 1 else jax.vmap(function))(*stacked)
+
+    def _scale(self, critic: Params) -> Float[Array, ""] | float:
+        if self.config.energy != "cosine":
+            return 1.0
+        scale = jnp.exp(critic["log_scale"])
+        return scale if self.config.learn_cosine_scale else lax.stop_gradient(scale)
 
     def policy(
         self, actor: Params, observation: Float[Array, "*batch O"], goal: Float[Array, "*batch G"]
@@ -84,6 +166,7 @@ def make_networks(
         )
 
     return Networks(
+        config=config,
         actor=_make_network(
             config,
             observation_size + goal_size,
@@ -108,5 +191,8 @@ def _make_network(
         "head_scale": _HEAD_SCALE[config.head_init],
         "last_scale": _LAST_SCALE[config.block_init],
     }
-    abstract = nnx.eval_shape(lambda: ResidualTrunk(**settings, rngs=nnx.Rngs(params=0)))
-    return Network(settings, nnx.graphdef(abstract))
+    kind = SphereTrunk if config.norm == "hyperspherical" else ResidualTrunk
+    if kind is ResidualTrunk:
+        settings["norm"] = config.norm
+    abstract = nnx.eval_shape(lambda: kind(**settings, rngs=nnx.Rngs(params=0)))
+    return Network(kind, settings, nnx.graphdef(abstract))

@@ -17,7 +17,8 @@ class AgentState(NamedTuple):
 
     Attributes:
       actor: parameters.
-      critic: parameters of "sa_encoder" and "g_encoder".
+      critic: parameters of "sa_encoder" and "g_encoder", and "log_scale" of a cosine; those of two
+        critics are stacked.
       log_temperature: natural logarithm of the entropy's weight.
       moments: of the observations.
       actor_optimizer: Adam's state.
@@ -48,10 +49,7 @@ def init_state(
     """The state before the first update."""
     actor_key, sa_key, g_key = jax.random.split(key, 3)
     actor = networks.actor.init(actor_key)
-    critic = {
-        "sa_encoder": networks.sa_encoder.init(sa_key),
-        "g_encoder": networks.g_encoder.init(g_key),
-    }
+    critic = networks.init_critic(sa_key, g_key)
     log_temperature = jnp.asarray(config.initial_log_temperature, jnp.float32)
     adam = optax.adam(config.learning_rate)
     return AgentState(
@@ -65,12 +63,15 @@ def init_state(
     )
 
 
-def apply_gradients(config: CrlConfig, state: AgentState, gradients: Gradients) -> AgentState:
+def apply_gradients(
+    config: CrlConfig, networks: Networks, state: AgentState, gradients: Gradients
+) -> AgentState:
     """The state after one Adam step of actor, critic and log-temperature."""
     adam = optax.adam(config.learning_rate)
     temperature_adam = optax.adam(config.temperature_learning_rate)
     actor, actor_optimizer = _step(adam, gradients.actor, state.actor_optimizer, state.actor)
     critic, critic_optimizer = _step(adam, gradients.critic, state.critic_optimizer, state.critic)
+    actor, critic = networks.kept(actor, critic)
     log_temperature, temperature_optimizer = _step(
         temperature_adam,
         gradients.log_temperature,

@@ -1,7 +1,11 @@
 """What the agent believes: the critic of a policy file, in NumPy, for a viewer to draw.
 
     phi = trunk(concatenate(observation, action)), psi = trunk(goal'), both [E]
-    energy = -sqrt(|phi - psi|^2 + energy_epsilon)
+    energy, of two critics the lower, by its name:
+        l2          -sqrt(|phi - psi|^2 + energy_epsilon)
+        squared_l2  -|phi - psi|^2
+        dot         phi . psi
+        cosine      exp(log_scale) phi' . psi', with x' = x / sqrt(|x|^2 + energy_epsilon)
 
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
@@ -9,24 +13,31 @@ goal is reached from there; only differences and the order of energies mean some
 rows, I inputs, A action, P previous actions, G goal, E embedding.
 """
 
-import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from robot_gcrl.contract import Contract
 from robot_gcrl.errors import PolicyError
-from robot_gcrl.policy.runtime.network import LAYERS, Network, require_trunk, trunk_shapes
+from robot_gcrl.policy.runtime.network import (
+    LAYERS,
+    Network,
+    described,
+    require_trunk,
+    trunk_shapes,
+)
 from robot_gcrl.policy.runtime.senses import make_senses, sense
+from robot_gcrl.policy.runtime.sphere import SphereTrunk, make_trunk
 from robot_gcrl.policy.runtime.trunk import Trunk, Weights, part
 
 if TYPE_CHECKING:
     from robot_gcrl.policy.runtime.file import PolicyFile
 
 ENCODERS = ("sa_encoder", "g_encoder")
+ENERGIES = ("l2", "squared_l2", "dot", "cosine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +50,11 @@ class CriticNetwork:
       depth: Dense layers inside the residual blocks of each encoder.
       final_norm: whether a LayerNorm stands before each head.
       layer_norm_epsilon: added to the variance in every LayerNorm.
-      energy_epsilon: added to the squared distance, under the root.
+      energy_epsilon: added to the squared distance or length, under the root.
+      energy: one of ENERGIES.
+      num_critics: pairs of encoders; the arrays of two are stacked.
+      norm: of the trunks, as of the actor's.
+      shift: likewise.
     """
 
     embedding_size: int
@@ -48,11 +63,15 @@ class CriticNetwork:
     final_norm: bool
     layer_norm_epsilon: float
     energy_epsilon: float
+    energy: str = "l2"
+    num_critics: int = 1
+    norm: str = "layer"
+    shift: float = 0.0
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
         inputs = (network.observation_size + network.action_size, network.goal_size)
-        return {
+        shapes: dict[str, tuple[int, ...]] = {
             f"{encoder}/{name}": shape
             for encoder, size in zip(ENCODERS, inputs, strict=True)
             for name, shape in trunk_shapes(
@@ -61,12 +80,18 @@ class CriticNetwork:
                 width=self.width,
                 num_blocks=self.depth // len(LAYERS),
                 final_norm=self.final_norm,
+                norm=self.norm,
             ).items()
         }
+        if self.energy == "cosine":
+            shapes["log_scale"] = ()
+        if self.num_critics == 1:
+            return shapes
+        return {name: (self.num_critics, *shape) for name, shape in shapes.items()}
 
     def to_json(self) -> str:
         """Its fields as a JSON object."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+        return described(self)
 
     @classmethod
     def from_json(cls, text: str) -> "CriticNetwork":
@@ -76,10 +101,22 @@ class CriticNetwork:
           ValueError, TypeError: it is no such object.
         """
         critic = cls(**json.loads(text))
-        require_trunk((critic.embedding_size, critic.width), critic.depth)
+        require_trunk((critic.embedding_size, critic.width), critic.depth, critic.norm)
         if not (math.isfinite(critic.energy_epsilon) and critic.energy_epsilon >= 0.0):
             raise ValueError(f"energy_epsilon {critic.energy_epsilon}")
+        if critic.energy not in ENERGIES:
+            raise ValueError(f"energy {critic.energy!r}")
+        if critic.num_critics not in (1, 2):
+            raise ValueError(f"num_critics {critic.num_critics}")
         return critic
+
+
+class _Pair(NamedTuple):
+    """One critic's encoders and the scale of its cosine."""
+
+    phi: Trunk | SphereTrunk
+    psi: Trunk | SphereTrunk
+    scale: np.float32
 
 
 class Critic:
@@ -104,10 +141,8 @@ class Critic:
         """
         self._contract = contract
         self._senses = make_senses(contract, network, moments)
-        self._phi, self._psi = (
-            Trunk(part(weights, encoder), epsilon=critic.layer_norm_epsilon) for encoder in ENCODERS
-        )
-        self._epsilon = np.float32(critic.energy_epsilon)
+        self._pairs = [_pair(critic, each) for each in _unstacked(critic, weights)]
+        self._kind, self._epsilon = critic.energy, np.float32(critic.energy_epsilon)
 
     def energy(
         self,
@@ -132,9 +167,23 @@ class Critic:
         with np.errstate(over="ignore", invalid="ignore"):
             x = sense(self._senses, inputs, previous_action, goals)
             split = self._contract.observation_size
-            phi = self._phi(np.concatenate((x[:, :split], action), axis=-1))
-            difference = phi - self._psi(np.ascontiguousarray(x[:, split:]))
-            return -np.sqrt(np.vecdot(difference, difference) + self._epsilon)
+            state_action = np.concatenate((x[:, :split], action), axis=-1)
+            wanted = np.ascontiguousarray(x[:, split:])
+            energies = [
+                self._energy(pair.phi(state_action), pair.psi(wanted), pair.scale)
+                for pair in self._pairs
+            ]
+            return np.minimum.reduce(energies)
+
+    def _energy(self, phi: np.ndarray, psi: np.ndarray, scale: np.float32) -> np.ndarray:
+        if self._kind == "dot":
+            return np.vecdot(phi, psi)
+        if self._kind == "cosine":
+            lengths = (np.sqrt(np.vecdot(x, x) + self._epsilon) for x in (phi, psi))
+            return scale * np.vecdot(phi, psi) / math.prod(lengths)
+        difference = phi - psi
+        squared = np.vecdot(difference, difference)
+        return -squared if self._kind == "squared_l2" else -np.sqrt(squared + self._epsilon)
 
     def _rows(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         contract = self._contract
@@ -154,6 +203,26 @@ class Critic:
                     "Give one row for each pair of a state and a goal."
                 )
         return arrays
+
+
+def _unstacked(critic: CriticNetwork, weights: Weights) -> list[Weights]:
+    if critic.num_critics == 1:
+        return [weights]
+    names = [name for name in weights if name.startswith(ENCODERS) or name == "log_scale"]
+    return [{name: weights[name][i] for name in names} for i in range(critic.num_critics)]
+
+
+def _pair(critic: CriticNetwork, weights: Weights) -> _Pair:
+    phi, psi = (
+        make_trunk(
+            part(weights, encoder),
+            norm=critic.norm,
+            epsilon=critic.layer_norm_epsilon,
+            shift=critic.shift,
+        )
+        for encoder in ENCODERS
+    )
+    return _Pair(phi, psi, np.exp(np.float32(weights.get("log_scale", 0.0))))
 
 
 def make_critic(file: "PolicyFile") -> Critic:

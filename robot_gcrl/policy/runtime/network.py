@@ -6,7 +6,11 @@
         moments of the components goal_index; left out without a normalizer
     x = layer(concatenate(observation, goal')), with layer = Swish(LayerNorm(Dense))
     depth / 4 times: x = x + layer3(layer2(layer1(layer0(x))))
-    action = tanh(head(x)), after one more LayerNorm where final_norm; [A]
+    output = head(x), after one more LayerNorm where final_norm; with the norm "rms", an RMSNorm
+        without a bias stands for each; of "hyperspherical" trunks see `runtime.sphere`
+    action = tanh(output), [A]; with a log_std_range (low, high) the output is (mean, raw), [2A]:
+        log_std = low + (high - low) / 2 * (tanh(raw) + 1)
+        action = tanh(mean / sqrt(1 + pi / 2 * exp(2 log_std)))
 
 Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks.
 """
@@ -19,6 +23,7 @@ from typing import Any
 from robot_gcrl.contract import Contract
 
 LAYERS = ("layer0", "layer1", "layer2", "layer3")
+NORMS = ("layer", "rms", "hyperspherical")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,10 @@ class Network:
       goal_index: [G], the observation component that each goal field compares with.
       goal_scale: [G], observation units per SI unit of each goal field.
       normalizer: None where observation and goal are used as they are.
+      log_std_range: least and greatest log-standard-deviation, where the action is the mean of the
+        policy's distribution; None where it is tanh of the mean before tanh.
+      norm: one of NORMS.
+      shift: the number appended to the inputs of a hyperspherical trunk.
     """
 
     observation_size: int
@@ -61,6 +70,14 @@ class Network:
     goal_index: tuple[int, ...]
     goal_scale: tuple[float, ...]
     normalizer: Normalizer | None
+    log_std_range: tuple[float, float] | None = None
+    norm: str = "layer"
+    shift: float = 0.0
+
+    @property
+    def num_outputs(self) -> int:
+        """Of the head."""
+        return self.action_size if self.log_std_range is None else 2 * self.action_size
 
     @property
     def num_blocks(self) -> int:
@@ -72,10 +89,11 @@ class Network:
         """Name and shape of every array of weights; those of all blocks are stacked."""
         shapes = trunk_shapes(
             self.observation_size + self.goal_size,
-            self.action_size,
+            self.num_outputs,
             width=self.width,
             num_blocks=self.num_blocks,
             final_norm=self.final_norm,
+            norm=self.norm,
         )
         if self.normalizer is not None:
             shapes |= {f"moments/{k}": (self.observation_size,) for k in ("mean", "variance")}
@@ -92,7 +110,7 @@ class Network:
 
     def to_json(self) -> str:
         """Its fields as a JSON object."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+        return described(self)
 
     @classmethod
     def from_json(cls, text: str) -> "Network":
@@ -103,40 +121,66 @@ class Network:
         """
         content: dict[str, Any] = json.loads(text)
         normalizer = content.pop("normalizer")
+        log_std_range = content.pop("log_std_range", None)
         network = cls(
             goal_index=tuple(content.pop("goal_index")),
             goal_scale=tuple(content.pop("goal_scale")),
             normalizer=None if normalizer is None else Normalizer(**normalizer),
+            log_std_range=None if log_std_range is None else _range(log_std_range),
             **content,
         )
         sizes = (network.observation_size, network.goal_size, network.action_size, network.width)
-        require_trunk(sizes, network.depth)
+        require_trunk(sizes, network.depth, network.norm)
         return network
 
 
+def described(network: Any) -> str:
+    """The fields of a dataclass as a JSON object; without those that have their default.
+
+    So a file that needs nothing new can be read by the versions before.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(network)}
+    content = dataclasses.asdict(network)
+    kept = {name: v for name, v in content.items() if getattr(network, name) != defaults[name]}
+    return json.dumps(kept, indent=1, allow_nan=False)
+
+
 def trunk_shapes(
-    inputs: int, outputs: int, *, width: int, num_blocks: int, final_norm: bool
+    inputs: int, outputs: int, *, width: int, num_blocks: int, final_norm: bool, norm: str = "layer"
 ) -> dict[str, tuple[int, ...]]:
     """Name and shape of a trunk's arrays, from `inputs` numbers to `outputs` ones."""
-    shapes = _layer("input", (inputs, width))
+    on_sphere = norm == "hyperspherical"
+    shapes = _layer("input", (inputs + on_sphere, width), norm)
     for name in LAYERS:
-        shapes |= _layer(f"blocks/{name}", (num_blocks, width, width))
+        shapes |= _layer(f"blocks/{name}", (num_blocks, width, width), norm)
+    if on_sphere:
+        shapes["blocks/lerp"] = (num_blocks, width)
     if final_norm:
-        shapes |= {"norm/scale": (width,), "norm/bias": (width,)}
+        shapes |= {f"norm/{name}": (width,) for name in _norm_parts(norm)}
     return shapes | {"head/kernel": (width, outputs), "head/bias": (outputs,)}
 
 
-def require_trunk(sizes: tuple[int, ...], depth: int) -> None:
-    """Raises a ValueError unless there is a trunk of these sizes and this depth."""
+def require_trunk(sizes: tuple[int, ...], depth: int, norm: str = "layer") -> None:
+    """Raises a ValueError unless there is a trunk of these sizes, this depth and this norm."""
     if min(sizes) < 1 or depth < len(LAYERS) or depth % len(LAYERS):
         raise ValueError(f"sizes {sizes}, depth {depth}")
+    if norm not in NORMS:
+        raise ValueError(f"norm {norm!r}")
 
 
-def _layer(name: str, kernel: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def _range(content: Any) -> tuple[float, float]:
+    low, high = (float(number) for number in content)
+    if not low <= high:
+        raise ValueError(f"log_std_range {low} to {high}")
+    return low, high
+
+
+def _layer(name: str, kernel: tuple[int, ...], norm: str) -> dict[str, tuple[int, ...]]:
     vector = (*kernel[:-2], kernel[-1])
-    return {
-        f"{name}/dense/kernel": kernel,
-        f"{name}/dense/bias": vector,
-        f"{name}/norm/scale": vector,
-        f"{name}/norm/bias": vector,
-    }
+    bias = {} if norm == "hyperspherical" else {f"{name}/dense/bias": vector}
+    norms = {f"{name}/norm/{part}": vector for part in _norm_parts(norm)}
+    return {f"{name}/dense/kernel": kernel} | bias | norms
+
+
+def _norm_parts(norm: str) -> tuple[str, ...]:
+    return ("scale", "bias") if norm == "layer" else ("scale",)

@@ -1,5 +1,6 @@
 """The policy in NumPy: the reference that the other runtimes are compared with."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,8 +8,9 @@ import numpy as np
 from robot_gcrl.contract import Contract
 from robot_gcrl.policy.runtime.network import Network
 from robot_gcrl.policy.runtime.senses import make_senses, sense
+from robot_gcrl.policy.runtime.sphere import make_trunk
 from robot_gcrl.policy.runtime.step import PolicyOutput, check_step, warm_up
-from robot_gcrl.policy.runtime.trunk import Trunk, Weights
+from robot_gcrl.policy.runtime.trunk import Weights
 
 
 class NumpyRuntime:
@@ -26,7 +28,10 @@ class NumpyRuntime:
         """
         self._contract = contract
         self._senses = make_senses(contract, network, weights)
-        self._trunk = Trunk(weights, epsilon=network.layer_norm_epsilon)
+        self._trunk = make_trunk(
+            weights, norm=network.norm, epsilon=network.layer_norm_epsilon, shift=network.shift
+        )
+        self._log_std_range = network.log_std_range
         self._muscles = _muscles(contract)
 
     def __call__(
@@ -43,8 +48,17 @@ class NumpyRuntime:
         # What is not finite goes through to the output and is seen there
         with np.errstate(over="ignore", invalid="ignore"):
             x = sense(self._senses, inputs, previous_action, goal)
-            action = np.tanh(self._trunk(x))
+            action = np.tanh(self._settled(self._trunk(x)))
             return PolicyOutput(action, _move(self._muscles, action, previous_ctrl))
+
+    def _settled(self, output: np.ndarray) -> np.ndarray:
+        """What tanh is taken of."""
+        if self._log_std_range is None:
+            return output
+        low, high = self._log_std_range
+        mean, raw = np.split(output, 2, axis=-1)
+        log_std = np.float32(low) + np.float32(0.5 * (high - low)) * (np.tanh(raw) + np.float32(1))
+        return mean / np.sqrt(np.float32(1) + np.float32(0.5 * math.pi) * np.exp(log_std + log_std))
 
     def warm_up(self, batch_size: int) -> None:
         """See `Runtime`."""
