@@ -43,13 +43,14 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
         contract.goal_size,
     )
     agent = config.agent
+    decided = agent.chunk * action
     # Under realism what was achieved is stored beside what was shown
     row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
     for inputs, depth, outputs in (
-        (observation + action, agent.depth, agent.embedding_size),
+        (observation + decided, agent.depth, agent.embedding_size),
         (goal, agent.depth, agent.embedding_size),
-        (observation + goal, agent.actor_depth, 2 * action),
+        (observation + goal, agent.actor_depth, 2 * decided),
     ):
         # Each layer: Dense with bias, LayerNorm with scale and bias
         layers = (inputs + 3) * agent.width + depth * (agent.width + 3) * agent.width

@@ -12,6 +12,7 @@ Loss = Literal["infonce", "symmetric_infonce"]
 
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
+MAX_CHUNK = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +33,14 @@ class CrlConfig:
       learning_rate: of actor and critic (Adam).
       temperature_learning_rate: of the log-temperature (Adam).
       initial_log_temperature: natural logarithm of the first temperature.
-      target_entropy_scale: the policy's target entropy is minus this times the action size [nat].
+      target_entropy_scale: the policy's target entropy is minus this times the numbers that it
+        decides on at once, action size times chunk [nat].
       logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
       gamma: discount per control step of the futures that goals are drawn from.
       loss: "infonce" tells goals apart for each state-action; "symmetric_infonce" also
         state-actions for each goal.
+      chunk: actions that the actor decides on at once and that are executed open loop (H); the
+        critic judges them together.
     """
 
     depth: int = 4
@@ -55,6 +59,7 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     loss: Loss = "infonce"
+    chunk: int = 1
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -69,6 +74,8 @@ class CrlConfig:
         for name, least in (("width", 1), ("embedding_size", 1), ("batch_size", 2)):
             if getattr(self, name) < least:
                 raise _refuse(name, getattr(self, name), f"a whole number of {least} or more")
+        if not 1 <= self.chunk <= MAX_CHUNK:
+            raise _refuse("chunk", self.chunk, f"a whole number from 1 to {MAX_CHUNK}")
         for name in ("learning_rate", "temperature_learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):

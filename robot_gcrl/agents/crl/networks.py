@@ -1,7 +1,8 @@
 """The agent's three networks as functions of plain parameters.
 
-phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2A numbers of its distribution; each
-is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays.
+phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2K numbers of its distribution; each
+is a residual trunk. Where the agent decides on chunks of H actions, `a` is all of them, one after
+the other: K = H A numbers. Outside this module and `nets/`, parameters are nested dicts of arrays.
 """
 
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ class Networks:
         self,
         critic: Params,
         observation: Float[Array, "*batch O"],
-        action: Float[Array, "*batch A"],
+        action: Float[Array, "*batch K"],
     ) -> Float[Array, "*batch E"]:
-        """The embedding of a state and an action."""
+        """The embedding of a state and the actions that follow it."""
         x = jnp.concatenate([observation, action], axis=-1)
         return self.sa_encoder(critic["sa_encoder"], x)
 
@@ -77,12 +78,10 @@ def make_networks(
     config: CrlConfig, *, observation_size: int, action_size: int, goal_size: int
 ) -> Networks:
     """The networks that `config` describes."""
-    embedding = config.embedding_size
+    embedding, decided = config.embedding_size, config.chunk * action_size
     return Networks(
-        actor=_make_network(
-            config, observation_size + goal_size, 2 * action_size, config.actor_depth
-        ),
-        sa_encoder=_make_network(config, observation_size + action_size, embedding, config.depth),
+        actor=_make_network(config, observation_size + goal_size, 2 * decided, config.actor_depth),
+        sa_encoder=_make_network(config, observation_size + decided, embedding, config.depth),
         g_encoder=_make_network(config, goal_size, embedding, config.depth),
     )
 
