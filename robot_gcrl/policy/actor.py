@@ -31,6 +31,7 @@ def actor_network(contract: Contract, agent: Agent) -> Network:
         normalizer=(
             Normalizer(std_floor=STD_FLOOR, limit=LIMIT) if config.normalize_observations else None
         ),
+        chunk=config.chunk,
     )
 
 
@@ -44,7 +45,7 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
     weights = named_arrays(params)
     for name in ("head/kernel", "head/bias"):
         # Means stand before log-standard-deviations
-        weights[name] = np.ascontiguousarray(weights[name][..., : network.action_size])
+        weights[name] = np.ascontiguousarray(weights[name][..., : network.decided])
     if network.normalizer is not None:
         weights["moments/mean"] = np.asarray(state.moments.mean, np.float32)
         weights["moments/variance"] = np.asarray(state.moments.variance, np.float32)

@@ -1,8 +1,9 @@
 """The policy as one ONNX graph, from what a robot measures to what its motors are given.
 
 inputs [B, I], goal [B, G], previous_action [B, P], previous_ctrl [B, A] -> action, ctrl [B, A],
-SI, float32, any B. Contract, normaliser and network are inside, so that a runtime in another
-language needs nothing of ours. Opset 17 is the first with LayerNormalization.
+SI, float32, any B; of a policy with chunks of actions also queue -> next_queue [B, Q]. Contract,
+normaliser and network are inside, so that a runtime in another language needs nothing of ours.
+Opset 17 is the first with LayerNormalization.
 """
 
 from collections.abc import Mapping
@@ -69,13 +70,18 @@ class _Builder:
             "previous_ctrl": actions,
         }
         x = self._add("Concat", self._observation(), self._goal(), axis=-1)
-        self._add("Tanh", self._trunk(self._normalized(x)), to="action")
+        found = {"action": actions, "ctrl": actions}
+        if self._network.queue_size:
+            self._follow(self._add("Tanh", self._trunk(self._normalized(x))))
+            given["queue"] = found["next_queue"] = self._network.queue_size
+        else:
+            self._add("Tanh", self._trunk(self._normalized(x)), to="action")
         self._actuate()
         return helper.make_graph(
             self._nodes,
             contract.name,
             [_vector(name, size) for name, size in given.items()],
-            [_vector(name, actions) for name in ("action", "ctrl")],
+            [_vector(name, size) for name, size in found.items()],
             list(self._constants.values()),
         )
 
@@ -137,6 +143,41 @@ class _Builder:
             epsilon=self._network.layer_norm_epsilon,
         )
 
+    def _follow(self, chunk: str) -> None:
+        """Action and next queue; see `robot_gcrl.contract.chunk.follow`."""
+        network, size = self._network, self._network.action_size
+        goals = 1 + network.goal_size
+        one = np.ones((1, 1), np.float32)
+        left, pursued, waiting = (
+            self._columns("queue", *ends) for ends in ((0, 1), (1, goals), (goals, None))
+        )
+        is_empty = self._add("Less", left, self._constant("queue/half", 0.5 * one))
+        is_other = self._any(self._add("Not", self._add("Equal", "goal", pursued)))
+        is_nan = self._any(self._add("IsNaN", chunk))
+        begins = self._add("Or", self._add("Or", is_empty, is_other), is_nan)
+        pads = self._constant("queue/pads", np.array([0, 0, 0, size], np.int64))
+        plan = self._add("Where", begins, chunk, self._add("Pad", waiting, pads))
+        self._columns(plan, 0, size, to="action")
+        rest = self._columns(plan, size, None)
+        full = self._constant("queue/full", (network.chunk - 1) * one)
+        fewer = self._add("Sub", left, self._constant("queue/one", one))
+        left = self._add("Where", begins, full, fewer)
+        self._add("Concat", left, "goal", rest, to="next_queue", axis=-1)
+
+    def _any(self, x: str) -> str:
+        """[B, 1], whether one of the numbers of a row is true."""
+        number = self._add("Cast", x, to_type=TensorProto.FLOAT)
+        return self._add("Cast", self._add("ReduceMax", number, axes=[1]), to_type=TensorProto.BOOL)
+
+    def _columns(self, x: str, first: int, end: int | None, *, to: str | None = None) -> str:
+        # Slices take their ends as inputs
+        name = f"columns/{len(self._nodes)}"
+        ends = (first, np.iinfo(np.int64).max if end is None else end, 1)
+        start, stop, axis = (
+            self._constant(f"{name}/{i}", np.array([n], np.int64)) for i, n in enumerate(ends)
+        )
+        return self._add("Slice", x, start, stop, axis, to=to)
+
     def _actuate(self) -> None:
         action = self._contract.action
         offset = self._constant("ctrl/offset", np.array(action.offset, np.float32))
@@ -175,6 +216,8 @@ class _Builder:
 
     def _add(self, operator: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
         output = to or f"{operator}/{len(self._nodes)}"
+        if "to_type" in attributes:  # `to` is the name of what comes out
+            attributes["to"] = attributes.pop("to_type")
         self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 

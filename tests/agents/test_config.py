@@ -24,6 +24,8 @@ REFUSED = [
     ("gamma", 1.0, "a number between 0 and 1, both excluded"),
     ("head_init", "large", "one of published, small"),
     ("block_init", "one", "one of published, zero"),
+    ("chunk", 0, "a whole number from 1 to 32"),
+    ("chunk", 33, "a whole number from 1 to 32"),
     ("loss", "nce", "one of infonce, symmetric_infonce"),
 ]
 

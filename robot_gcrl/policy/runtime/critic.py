@@ -6,7 +6,7 @@
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
 goal is reached from there; only differences and the order of energies mean something. Letters: B
-rows, I inputs, A action, P previous actions, G goal, E embedding.
+rows, I inputs, A action, P previous actions, G goal, E embedding, H actions decided on at once.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ class CriticNetwork:
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
-        inputs = (network.observation_size + network.action_size, network.goal_size)
+        inputs = (network.observation_size + network.decided, network.goal_size)
         return {
             f"{encoder}/{name}": shape
             for encoder, size in zip(ENCODERS, inputs, strict=True)
@@ -102,7 +102,7 @@ class Critic:
           critic: the encoders' sizes.
           weights: the arrays of `critic.shapes(network)`.
         """
-        self._contract = contract
+        self._contract, self._decided = contract, network.decided
         self._senses = make_senses(contract, network, moments)
         self._phi, self._psi = (
             Trunk(part(weights, encoder), epsilon=critic.layer_norm_epsilon) for encoder in ENCODERS
@@ -121,7 +121,7 @@ class Critic:
         Args:
           inputs: [B, I], what the contract's `inputs` name, SI.
           previous_action: [B, P], the newest first; 0 before the first.
-          action: [B, A], in [-1, 1], that is judged.
+          action: [B, H A], in [-1, 1], one action or the whole chunk that is judged.
           goals: [B, G], SI.
 
         Raises:
@@ -141,7 +141,7 @@ class Critic:
         sizes = {
             "inputs": len(contract.inputs),
             "previous_action": contract.previous_action_size,
-            "action": contract.action_size,
+            "action": self._decided,
             "goals": contract.goal_size,
         }
         first, second, third, fourth = (np.ascontiguousarray(v, np.float32) for v in given)

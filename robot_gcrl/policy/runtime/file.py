@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.contract.chunk import begun
 from robot_gcrl.contract.observe import Layout
 from robot_gcrl.contract.realism import Realism, levels_from_json
 from robot_gcrl.errors import ContractError, PolicyError
@@ -62,6 +63,8 @@ class Golden(NamedTuple):
       previous_ctrl: [32, A], SI.
       action: [32, A].
       ctrl: [32, A], SI.
+      queue: [32, Q], what is left of a chunk before the step; None without chunks.
+      next_queue: [32, Q], after the step; None without chunks.
     """
 
     inputs: np.ndarray
@@ -70,6 +73,26 @@ class Golden(NamedTuple):
     previous_ctrl: np.ndarray
     action: np.ndarray
     ctrl: np.ndarray
+    queue: np.ndarray | None = None
+    next_queue: np.ndarray | None = None
+
+    @property
+    def given(self) -> tuple[np.ndarray, ...]:
+        """The arguments of a runtime."""
+        queue = () if self.queue is None else (self.queue,)
+        return (*self[:4], *queue)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """[32, H A], the actions whose energies the file holds."""
+        if self.next_queue is None:
+            return self.action
+        return begun(self.action, self.next_queue, self.goal.shape[-1])
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Those that there are, by name."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,7 +135,7 @@ class PolicyFile:
     @cached_property
     def golden(self) -> Golden:
         """What every runtime reproduces."""
-        arrays = self._arrays(archive.GOLDEN, golden_shapes(self.contract))
+        arrays = self._arrays(archive.GOLDEN, golden_shapes(self.contract, self.network))
         return Golden(**arrays)
 
     @cached_property
@@ -209,12 +232,14 @@ def read_policy(path: str | Path) -> PolicyFile:
     )
 
 
-def golden_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
-    """The shapes of `Golden`."""
+def golden_shapes(contract: Contract, network: Network) -> dict[str, tuple[int, ...]]:
+    """The shapes of what there is of `Golden`."""
     inputs, actions = len(contract.inputs), contract.action_size
     previous = contract.previous_action_size
     sizes = (inputs, contract.goal_size, previous, actions, actions, actions)
-    return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=True)}
+    if network.queue_size:
+        sizes += (network.queue_size, network.queue_size)
+    return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=False)}
 
 
 def _require_contract(path: Path, contract: Contract, sha256: str) -> None:

@@ -6,9 +6,10 @@
         moments of the components goal_index; left out without a normalizer
     x = layer(concatenate(observation, goal')), with layer = Swish(LayerNorm(Dense))
     depth / 4 times: x = x + layer3(layer2(layer1(layer0(x))))
-    action = tanh(head(x)), after one more LayerNorm where final_norm; [A]
+    chunk = tanh(head(x)), after one more LayerNorm where final_norm; [H A], H actions one after the
+        other, which `robot_gcrl.contract.chunk.follow` executes; of H = 1 it is the action
 
-Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks.
+Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks; H chunk.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.contract.chunk import queue_size
 
 LAYERS = ("layer0", "layer1", "layer2", "layer3")
 
@@ -49,6 +51,7 @@ class Network:
       goal_index: [G], the observation component that each goal field compares with.
       goal_scale: [G], observation units per SI unit of each goal field.
       normalizer: None where observation and goal are used as they are.
+      chunk: H, actions that are decided on at once.
     """
 
     observation_size: int
@@ -61,6 +64,7 @@ class Network:
     goal_index: tuple[int, ...]
     goal_scale: tuple[float, ...]
     normalizer: Normalizer | None
+    chunk: int = 1
 
     @property
     def num_blocks(self) -> int:
@@ -68,11 +72,21 @@ class Network:
         return self.depth // len(LAYERS)
 
     @property
+    def decided(self) -> int:
+        """H A, the numbers that are decided on at once."""
+        return self.chunk * self.action_size
+
+    @property
+    def queue_size(self) -> int:
+        """Q, numbers that are remembered of a chunk; 0 without chunks."""
+        return queue_size(self.chunk, goal_size=self.goal_size, action_size=self.action_size)
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights; those of all blocks are stacked."""
         shapes = trunk_shapes(
             self.observation_size + self.goal_size,
-            self.action_size,
+            self.decided,
             width=self.width,
             num_blocks=self.num_blocks,
             final_norm=self.final_norm,
@@ -91,8 +105,11 @@ class Network:
         )
 
     def to_json(self) -> str:
-        """Its fields as a JSON object."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+        """Its fields as a JSON object; without `chunk` where it is 1, as older versions read it."""
+        content = dataclasses.asdict(self)
+        if self.chunk == 1:
+            del content["chunk"]
+        return json.dumps(content, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Network":
@@ -110,6 +127,7 @@ class Network:
             **content,
         )
         sizes = (network.observation_size, network.goal_size, network.action_size, network.width)
+        sizes += (network.chunk,)
         require_trunk(sizes, network.depth)
         return network
 
