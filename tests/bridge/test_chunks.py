@@ -45,7 +45,7 @@ def answer(desk: Desk, now: int) -> dict[str, float]:
     }
 
 
-def ask(desk: Desk, identity: bytes, session: int, value: float, now: int, **flags: int) -> int:
+def ask(desk: Desk, identity: bytes, session: int, value: float, now: int, **flags: int) -> float:
     desk.say(identity, session, report((value, 0, 0, 0), **flags), now)
     return answer(desk, now).popitem()[1]
 

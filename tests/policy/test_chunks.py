@@ -95,7 +95,7 @@ def test_a_network_without_chunks_is_described_as_ever(
 def test_a_queue_of_another_shape_is_refused(chunked: PolicyFile, name: str) -> None:
     runtime = make_runtime(chunked, name)  # pyright: ignore[reportArgumentType]
     with pytest.raises(PolicyError) as caught:
-        runtime(*random_steps(chunked.contract, 2), np.zeros((2, 3)))
+        runtime(*random_steps(chunked.contract, 2), queue=np.zeros((2, 3)))
     assert str(caught.value) == (
         "The policy of 'demo' was given a queue of shape (2, 3). Expected (2, 10): what the step "
         "before gave, for each robot. Give that, or None where no chunk of actions was begun."
