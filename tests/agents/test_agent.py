@@ -159,8 +159,6 @@ def test_the_mean_action_needs_no_key_and_samples_stay_inside():
 
 
 def test_a_chunk_is_decided_on_and_judged_at_once():
-    # Seen to fail: with the entropy's target of one action, and with the chunk's actions of the
-    # first one repeated.
     agent = small_agent(chunk=2)
     assert agent.target_entropy == 2 * AGENT.target_entropy == -3.0
     state, batch = jax.jit(agent.init)(jax.random.key(3)), batch_of()

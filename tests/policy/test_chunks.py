@@ -29,8 +29,7 @@ def runtime_of(file: PolicyFile, name: str, folder: Path) -> Runtime:
     return Program(file, folder) if name == "c" else make_runtime(file, name)  # pyright: ignore
 
 
-# Seen to fail: in each runtime with the goal not compared, with one action fewer, and with what is
-# left of a chunk followed though an input is not a number.
+# Seen to fail: in ONNX and the C with the goal not compared.
 @pytest.mark.parametrize("name", ["numpy", "onnxruntime", "c"])
 def test_every_runtime_executes_chunks_open_loop(
     chunked: PolicyFile, name: str, tmp_path: Path
@@ -53,7 +52,6 @@ def test_every_runtime_executes_chunks_open_loop(
 
 
 def test_a_file_with_chunks_verifies(chunked: PolicyFile) -> None:
-    # Seen to fail: with the queue of the examples left out of the C's self-test's arguments.
     result = verify_policy(chunked.path)
     assert result["ok"], result["checks"]
     golden = chunked.golden

@@ -115,7 +115,6 @@ def test_overlap_changes_no_bit(native, tmp_path):
 CHUNKS = dataclasses.replace(AGENT, chunk=3)
 
 
-# Seen to fail: with the queue left out of TrainState (begun anew with each iteration).
 def test_resume_is_exact_with_chunks(tmp_path):
     config = _config(tmp_path / "a", agent=CHUNKS)
     program = make_program(_task(), config)
@@ -141,7 +140,6 @@ def _positions(tmp_path, monkeypatch, **settings):
     return np.rint(10 * rows.action[:40, :, 0]).astype(int), rows.episode[:40] & 0x7FFFFFFF
 
 
-# Seen to fail: with the queue not emptied where an episode ends.
 def test_an_episode_begins_with_a_new_chunk(tmp_path, monkeypatch):
     position, episode = _positions(tmp_path, monkeypatch, goal_switch_probability=0.0)
     ended = 0
@@ -156,7 +154,6 @@ def test_an_episode_begins_with_a_new_chunk(tmp_path, monkeypatch):
     assert ended > 3, "every episode ended with a chunk, so that nothing was tried"
 
 
-# Seen to fail: with the goal not compared.
 def test_a_goal_that_switches_begins_a_new_chunk(tmp_path, monkeypatch):
     position, _ = _positions(tmp_path, monkeypatch, goal_switch_probability=1.0)
     assert (position[:3] == 0).all()

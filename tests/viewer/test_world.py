@@ -94,7 +94,7 @@ def test_each_action_follows_the_one_before() -> None:
 
 
 def test_a_chunk_goes_on_until_it_is_used_up_or_the_goal_or_the_robot_is_another() -> None:
-    # Seen to fail: with the queue not passed on, and with it kept by `reset`
+    # Seen to fail: with the queue not passed on
     length = 3
     given: list[float] = []
 
