@@ -9,6 +9,7 @@ import pytest
 
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.env.goal_env import GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.loop import (
@@ -140,7 +141,10 @@ def _positions(tmp_path, monkeypatch, **settings):
     return np.rint(10 * rows.action[:40, :, 0]).astype(int), rows.episode[:40] & 0x7FFFFFFF
 
 
+# Seen to fail: with the queue not emptied where an episode ends.
 def test_an_episode_begins_with_a_new_chunk(tmp_path, monkeypatch):
+    # The goal of the next episode is told to be the same, which by itself would begin none
+    monkeypatch.setattr(GoalEnv, "goal_input", lambda self, state: jnp.ones_like(state.goal))
     position, episode = _positions(tmp_path, monkeypatch, goal_switch_probability=0.0)
     ended = 0
     for world in range(8):
