@@ -144,8 +144,8 @@ def unrolled(episode, inserted):
     return np.array([np.asarray(episode)[t % capacity] & EPISODE_NUMBER for t in times])
 
 
-def anchors(episode, inserted):
-    """{(row from the oldest, world): stored rows of the same episode after it}, where any is."""
+def anchors(episode, inserted, chunk=1):
+    """{(row from the oldest, world): stored rows of its episode after it}, if `chunk` or more."""
     rows = unrolled(episode, inserted)
     found = {}
     for world in range(np.asarray(episode).shape[1]):
@@ -156,7 +156,7 @@ def anchors(episode, inserted):
                 and rows[row + remaining + 1, world] == rows[row, world]
             ):
                 remaining += 1
-            if remaining:
+            if remaining >= chunk:
                 found[row, world] = remaining
     return found
 
@@ -170,3 +170,17 @@ def _map(function, tree):
 def float64(tree):
     """A tree of arrays as NumPy float64."""
     return _map(lambda leaf: np.asarray(leaf, np.float64), tree)
+
+
+class Chunks:
+    """One robot's chunk of actions as a list that is eaten up."""
+
+    def __init__(self, length):
+        """Nothing is left yet of chunks of `length` actions."""
+        self.length, self.left, self.goal = length, [], None
+
+    def next(self, chunk, goal):
+        """The action now, where the policy would begin `chunk` [H A] for `goal` [G]."""
+        if not self.left or self.goal != tuple(goal) or np.isnan(chunk).any():
+            self.left, self.goal = list(np.split(np.asarray(chunk), self.length)), tuple(goal)
+        return self.left.pop(0)

@@ -160,7 +160,7 @@ def write_synthetic(path: Path, control_dt: float, *, depth: int = DEPTH) -> Pat
         archive.MJCF: b"",
         archive.LAYOUT: layout_to_json(contract, layout, simulation).encode(),
         archive.SCENARIOS: arrays_bytes(scenarios),
-        archive.GOLDEN: arrays_bytes(_golden(contract, network, weights)._asdict()),
+        archive.GOLDEN: arrays_bytes(_golden(contract, network, weights).arrays),
     }
     manifest = {
         "format": archive.FORMAT,
@@ -182,4 +182,4 @@ def _golden(contract: Contract, network: Network, weights: dict[str, np.ndarray]
     inputs = rng.normal(0.0, 0.5, (NUM_GOLDEN, len(contract.inputs))).astype(np.float32)
     goal = rng.uniform(-1.0, 1.0, (NUM_GOLDEN, contract.goal_size)).astype(np.float32)
     output = NumpyRuntime(contract, network, weights)(inputs, goal, actions, actions)
-    return Golden(inputs, goal, actions, actions, *output)
+    return Golden(inputs, goal, actions, actions, output.action, output.ctrl)

@@ -97,7 +97,8 @@ class Core:
         """Robots to be answered, with report and goal, those first that have waited longest.
 
         Reports that waited too long are dropped; a robot that has no goal, or is stopped until it
-        is cleared, is told so instead.
+        is cleared, is told so instead. A chunk of actions does not go on after that: it was
+        decided on for what came next.
         """
         ready: list[Work] = []
         for session in self.sessions.robots.values():
@@ -105,13 +106,13 @@ class Core:
             if sample is None:
                 continue
             if now - sample.arrived_ns > self.deadlines.report_age:
-                session.pending = None
+                session.pending = session.queue = None
                 session.counters.stale += 1
                 self._tell(session, sample, Code.STALE_REPORT)
                 continue
             goal = self.operators.goals.get(session.robot)
             if goal is None or sample.flags & Flag.LATCHED_STOP:
-                session.pending = None
+                session.pending = session.queue = None
                 stopped = bool(sample.flags & Flag.LATCHED_STOP)
                 self._tell(session, sample, Code.STOPPED if stopped else Code.NO_GOAL)
                 continue

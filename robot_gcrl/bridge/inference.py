@@ -13,6 +13,8 @@ from robot_gcrl.contract.actuate import initial_ctrl
 from robot_gcrl.contract.observe import remembered
 from robot_gcrl.policy.runtime import Runtime
 
+# After a pause what is left of a chunk of actions was meant for another time
+_PAUSED = Flag.RESET | Flag.HOLD | Flag.LINK_STOP | Flag.LATCHED_STOP
 _WARM_UP = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -40,7 +42,7 @@ class Inference:
 
         Previous actions and ctrl are those of the session's last commands; where the report says
         what was really written, that counts, and where an episode starts, the measured position
-        does.
+        does. So is what is left of a chunk of actions, which ends where the robot paused.
         """
         began = time.monotonic_ns()
         inputs = rows([sample.inputs for _, sample, _ in work])
@@ -56,11 +58,12 @@ class Inference:
             ]
         )
         goals = rows([goal for _, _, goal in work])
-        output = self._runtime(inputs, goals, actions, previous)
+        output = self._runtime(inputs, goals, actions, previous, *_queues(work))
         ctrl = self._scaled(output.ctrl, previous)
         for i, (session, _, _) in enumerate(work):
             session.previous_action = remembered(self._contract, output.action[i], actions[i])
             session.previous_ctrl = ctrl[i]
+            session.queue = None if output.queue is None else output.queue[i]
         return ctrl, time.monotonic_ns() - began
 
     def _scaled(self, ctrl: np.ndarray, previous: np.ndarray) -> np.ndarray:
@@ -69,6 +72,15 @@ class Inference:
         # A position that is commanded as such keeps its meaning: the robot limits its velocity
         changed = np.where(self._is_position, ctrl, self._scale * ctrl)
         return np.where(self._is_delta, previous + self._scale * (ctrl - previous), changed)
+
+
+def _queues(work: Sequence[tuple[Session, Sample, np.ndarray]]) -> tuple[np.ndarray, ...]:
+    """What is left of the robots' chunks, [B, Q]; empty where no robot has begun one."""
+    kept = [None if sample.flags & _PAUSED else session.queue for session, sample, _ in work]
+    known = next((queue for queue in kept if queue is not None), None)
+    if known is None:
+        return ()
+    return (rows([np.zeros_like(known) if queue is None else queue for queue in kept]),)
 
 
 def _previous_ctrl(session: Session, sample: Sample) -> np.ndarray | None:

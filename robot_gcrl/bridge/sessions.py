@@ -66,6 +66,7 @@ class Session:
       report: the newest report with its inputs, answered or not.
       previous_action: float32 [P], the newest first.
       previous_ctrl: float32 [A], or None at the start of an episode.
+      queue: float32 [Q], what is left of a chunk of actions; None where nothing is.
       served_ns: when it was last sent a command.
       round_trips_ns: the newest, on the way alone.
       ages_ns: of the commands that it wrote, the newest.
@@ -83,6 +84,7 @@ class Session:
     pending: "Sample | None" = None
     report: "Sample | None" = None
     previous_ctrl: np.ndarray | None = None
+    queue: np.ndarray | None = None
     served_ns: int = 0
     counters: Counters = field(default_factory=Counters)
     round_trips_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))

@@ -58,11 +58,13 @@ def _run(
     inputs = read_inputs(layout, measured)
     ctrl = initial_ctrl(contract, inputs)
     previous = np.zeros((len(ctrl), contract.previous_action_size), np.float32)
+    queue: tuple[np.ndarray, ...] = ()
     over, final = np.zeros(len(goal), bool), np.zeros(len(goal), bool)
     steps_at_goal, distance, first = np.zeros(len(goal), int), np.zeros(len(goal)), None
     for _ in range(length):
-        action, ctrl = _act(runtime, inputs, goal, previous, ctrl)
-        previous = remembered(contract, action, previous)
+        output = _act(runtime, inputs, goal, previous, ctrl, *queue)
+        ctrl, queue = output.ctrl, () if output.queue is None else (output.queue,)
+        previous = remembered(contract, output.action, previous)
         first = ctrl if first is None else first
         ordered = np.empty_like(ctrl)
         ordered[:, layout.actuators] = ctrl
@@ -81,7 +83,8 @@ def _run(
 
 def _act(runtime: Runtime, *given: np.ndarray) -> PolicyOutput:
     outputs = [runtime(*(column[i : i + 1] for column in given)) for i in range(len(given[0]))]
-    return PolicyOutput(*map(np.concatenate, zip(*outputs, strict=True)))
+    fields = (output if output.queue is not None else output[:2] for output in outputs)
+    return PolicyOutput(*map(np.concatenate, zip(*fields, strict=True)))
 
 
 def _report(state: State) -> Report:

@@ -36,6 +36,7 @@ def actor_network(contract: Contract, agent: Agent) -> Network:
         log_std_range=(LOG_STD_MIN, LOG_STD_MAX) if config.eval_action == "mean" else None,
         norm=config.norm,
         shift=SHIFT if config.norm == "hyperspherical" else 0.0,
+        chunk=config.chunk,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import robot_gcrl
 from robot_gcrl.contract import Contract
 from robot_gcrl.policy.runtime.file import NUM_GOLDEN, PolicyFile
-from robot_gcrl.policy.runtime.network import LAYERS
+from robot_gcrl.policy.runtime.network import LAYERS, Network
 from robot_gcrl.policy.runtime.plan import input_moments, observed_columns
 from robot_gcrl.policy.runtime.trunk import part
 from robot_gcrl.policy.write import write_file
@@ -93,7 +93,46 @@ def _values(file: PolicyFile, name: str, weights_bytes: int) -> dict[str, str]:
         "observation": _observation_table(contract),
         "goal_scale": ", ".join(_number(scale) for scale in network.goal_scale),
         "actions": _action_table(contract),
-    }
+        "num_decided": str(network.decided),
+    } | _queue_values(name, network)
+
+
+def _queue_values(name: str, network: Network) -> dict[str, str]:
+    """What a policy with chunks of actions has in addition; nothing for others, as ever."""
+    if not network.queue_size:
+        return dict.fromkeys(_QUEUE_TEXTS, "") | {"take": "memcpy(action, decided, sizeof decided)"}
+    macro = f"{name.upper()}_QUEUE"
+    template = importlib.resources.files("robot_gcrl.policy") / "c" / "follow.c.in"
+    about = (
+        f" The queue is what is left of {network.chunk} actions that are decided on at once,\n *"
+    )
+    about += " executed one by one: 0 before the first step, and wherever they shall not go on."
+    size = f"#define {macro} {network.queue_size} /* numbers of it */\n"
+    texts = {name: _QUEUE_TEXTS[name].replace("QUEUE", macro) for name in _QUEUE_TEXTS}
+    return texts | {"follow": template.read_text(), "about_queue": about, "queue_macro": size}
+
+
+# Of a policy with chunks, by the place in the templates
+_QUEUE_TEXTS = {
+    "row_queue": ", queue",
+    "row_next_queue": ", next queue",
+    "golden_queues": ", queue[QUEUE], next_queue[QUEUE]",
+    "queue_parameters": ",\n                  const float *queue, float *next_queue",
+    "take": "follow(decided, goal, queue, action, next_queue)",
+    "next_queue": ", next_queue[QUEUE]",
+    "golden_arguments": ", golden->queue, next_queue",
+    "compare_queue": (
+        "        for (int i = 0; i < QUEUE; ++i) {\n"
+        "            const float off = fabsf(next_queue[i] - golden->next_queue[i]);\n"
+        "            if (!(off <= worst)) worst = off;\n"
+        "        }\n"
+    ),
+    "plus_queue": " + QUEUE",
+    "row_arguments": ", in + INPUTS + GOAL + PREVIOUS + ACTIONS, out + 2 * ACTIONS",
+    "follow": "",
+    "about_queue": "",
+    "queue_macro": "",
+}
 
 
 def _observation_table(contract: Contract) -> str:
@@ -133,7 +172,7 @@ def _weights_bytes(file: PolicyFile) -> bytes:
                 arrays["norm/bias"] = weights["blocks/lerp"][block]
             parts += [arrays["dense/kernel"], *_norm(arrays, width)]
     parts += [weights.get(f"norm/{name}", np.zeros(width)) for name in ("scale", "bias")]
-    parts += [weights["head/kernel"].T, weights["head/bias"], np.hstack(golden)]
+    parts += [weights["head/kernel"].T, weights["head/bias"], np.hstack([*golden.arrays.values()])]
     return b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in parts)
 
 

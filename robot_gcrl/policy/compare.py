@@ -1,5 +1,7 @@
 """How far a runtime may be from the agent, and how far it is."""
 
+import math
+
 import numpy as np
 
 from robot_gcrl.contract import Contract
@@ -38,20 +40,23 @@ def difference(contract: Contract, output: PolicyOutput, golden: Golden) -> floa
     """The greatest difference of a component, NaN if one is NaN.
 
     Of the action as it is, in [-1, 1]; of the ctrl as a share of its range, which makes newton
-    metres and radians comparable.
+    metres and radians comparable. Of what is left of a chunk, as it is.
     """
     low, high = contract.action.ctrl_range
-    return float(
-        np.maximum(
-            np.abs(output.action - golden.action).max(),
-            (np.abs(output.ctrl - golden.ctrl) / (high - low)).max(),
-        )
+    worst = np.maximum(
+        np.abs(output.action - golden.action).max(),
+        (np.abs(output.ctrl - golden.ctrl) / (high - low)).max(),
     )
+    if golden.next_queue is not None:
+        if output.queue is None:
+            return math.nan
+        worst = np.maximum(worst, np.abs(output.queue - golden.next_queue).max())
+    return float(worst)
 
 
 def golden_difference(contract: Contract, runtime: Runtime, golden: Golden) -> float:
     """`difference` of what a runtime makes of the golden inputs."""
-    return difference(contract, runtime(*golden[:4]), golden)
+    return difference(contract, runtime(*golden.given), golden)
 
 
 def energy_difference(critic: Critic, golden: Golden, energies: np.ndarray) -> float:
@@ -65,5 +70,5 @@ def energy_difference(critic: Critic, golden: Golden, energies: np.ndarray) -> f
       golden: the examples.
       energies: [32], what the agent itself computes for them.
     """
-    found = critic.energy(golden.inputs, golden.previous_action, golden.action, golden.goal)
+    found = critic.energy(golden.inputs, golden.previous_action, golden.judged, golden.goal)
     return float(np.abs(found - energies).max() / np.abs(energies).max())

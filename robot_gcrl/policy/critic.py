@@ -103,7 +103,7 @@ def golden_energies(
     state = state._replace(
         actor={}, actor_optimizer=(), critic_optimizer=(), temperature_optimizer=()
     )
-    rows = (golden.inputs, golden.previous_action, golden.action, golden.goal)
+    rows = (golden.inputs, golden.previous_action, golden.judged, golden.goal)
     energy = jax.jit(functools.partial(_energy, contract, agent))
     with jax.enable_x64(True):
         exact = jax.device_get(energy(*in_float64((jax.device_get(state), *rows))))

@@ -93,7 +93,7 @@ def export_policy(
         archive.MJCF: mjcf_bytes(task.scene),
         archive.LAYOUT: layout_to_json(contract, layout, _simulation(task)).encode(),
         archive.SCENARIOS: arrays_bytes(_named(scenarios)),
-        archive.GOLDEN: arrays_bytes(examples.golden._asdict()),
+        archive.GOLDEN: arrays_bytes(examples.golden.arrays),
     }
     if task.realism:
         entries[archive.REALISM] = levels_to_json(task.realism).encode()

@@ -18,6 +18,7 @@ from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.actuate import actuate
+from robot_gcrl.contract.chunk import follow, queue_size
 from robot_gcrl.contract.observe import achieved_goal, observe
 from robot_gcrl.policy.runtime.file import NUM_GOLDEN, Golden
 
@@ -75,12 +76,49 @@ def make_golden(
         )
     rounding = _rounding(jax.jit(act), state, candidates, exact)
     chosen = _choose(exact, rounding)
-    golden = (value[chosen].astype(np.float32) for value in (*candidates, exact, ctrl))
+    arrays = (value[chosen].astype(np.float32) for value in (*candidates, exact, ctrl))
+    golden = Golden(*arrays)
+    if agent.config.chunk > 1:
+        golden = _with_queues(contract, golden, agent.config.chunk)
     return Examples(
-        golden=Golden(*golden),
+        golden=golden,
         unsaturated=int((np.abs(exact[chosen]) < SATURATED).all(-1).sum()),
         rounding=float(rounding[chosen].max()),
         greatest_rounding=float(rounding.max()),
+    )
+
+
+def _with_queues(contract: Contract, golden: Golden, length: int) -> Golden:
+    """The same, some of them amid a chunk; of the others the action is what the agent begins.
+
+    Of four examples one goes on with its chunk and one has another goal than its chunk pursues; the
+    rest have none. So most of them still try the network.
+
+    Args:
+      contract: of the task.
+      golden: with chunks as actions, and the ctrl of their first ones.
+      length: H.
+    """
+    rng = np.random.default_rng(0)
+    row = np.arange(NUM_GOLDEN)
+    size = queue_size(length, goal_size=contract.goal_size, action_size=contract.action_size)
+    queue = np.zeros((NUM_GOLDEN, size), np.float32)
+    goals = 1 + contract.goal_size
+    left = 1 + row // 4 % (length - 1)
+    rest = rng.uniform(-1.0, 1.0, (NUM_GOLDEN, length - 1, contract.action_size))
+    rest[np.arange(length - 1) >= left[:, None]] = 0.0
+    queue[:, 0], queue[:, 1:goals] = left, golden.goal
+    queue[:, goals:] = rest.reshape(NUM_GOLDEN, -1)
+    goes_on = row % 4 == 1
+    queue[row % 4 == 2, 1] += 0.1
+    queue[row % 4 % 3 == 0] = 0.0
+    action, next_queue = follow(golden.action, golden.goal, queue)
+    moved = actuate(contract.action, action, golden.previous_ctrl)
+    return golden._replace(
+        action=action,
+        ctrl=np.where(goes_on[:, None], moved, golden.ctrl).astype(np.float32),
+        queue=queue,
+        next_queue=next_queue,
     )
 
 
@@ -142,7 +180,8 @@ def _act(
 ) -> tuple[jax.Array, jax.Array]:
     observation = observe(contract, inputs, previous_action, jnp)
     action = agent.act(state, observation, goal * contract.goal_scale, None)
-    return action, actuate(contract.action, action, previous_ctrl, jnp)
+    first = action[..., : contract.action_size]
+    return action, actuate(contract.action, first, previous_ctrl, jnp)
 
 
 def in_float64(tree: Any) -> Any:

@@ -1,8 +1,9 @@
 """The policy as one ONNX graph, from what a robot measures to what its motors are given.
 
 inputs [B, I], goal [B, G], previous_action [B, P], previous_ctrl [B, A] -> action, ctrl [B, A],
-SI, float32, any B. Contract, normaliser and network are inside, so that a runtime in another
-language needs nothing of ours. Opset 17 is the first with LayerNormalization.
+SI, float32, any B; of a policy with chunks of actions also queue -> next_queue [B, Q]. Contract,
+normaliser and network are inside, so that a runtime in another language needs nothing of ours.
+Opset 17 is the first with LayerNormalization.
 """
 
 import numpy as np
@@ -64,13 +65,19 @@ class _Builder(Nodes):
             "previous_ctrl": actions,
         }
         x = self.add("Concat", self._observation(), self._goal(), axis=-1)
-        self.add("Tanh", self._settled(self._trunk(self._normalized(x))), to="action")
+        settled = self._settled(self._trunk(self._normalized(x)))
+        found = {"action": actions, "ctrl": actions}
+        if self._network.queue_size:
+            self._follow(self.add("Tanh", settled))
+            given["queue"] = found["next_queue"] = self._network.queue_size
+        else:
+            self.add("Tanh", settled, to="action")
         self._actuate()
         return helper.make_graph(
             self._nodes,
             contract.name,
             [_vector(name, size) for name, size in given.items()],
-            [_vector(name, actions) for name in ("action", "ctrl")],
+            [_vector(name, size) for name, size in found.items()],
             list(self._constants.values()),
         )
 
@@ -151,7 +158,7 @@ class _Builder(Nodes):
         if self._network.log_std_range is None:
             return x
         low, high = self._network.log_std_range
-        size = self._network.action_size
+        size = self._network.decided
         mean, raw = (
             self.add("Gather", x, self.constant(name, np.arange(i * size, (i + 1) * size)), axis=1)
             for i, name in enumerate(("mean/index", "raw/index"))
@@ -182,6 +189,41 @@ class _Builder(Nodes):
             axis=-1,
             epsilon=self._network.layer_norm_epsilon,
         )
+
+    def _follow(self, chunk: str) -> None:
+        """Action and next queue; see `robot_gcrl.contract.chunk.follow`."""
+        network, size = self._network, self._network.action_size
+        goals = 1 + network.goal_size
+        one = np.ones((1, 1), np.float32)
+        left, pursued, waiting = (
+            self._columns("queue", *ends) for ends in ((0, 1), (1, goals), (goals, None))
+        )
+        is_empty = self.add("Less", left, self.constant("queue/half", 0.5 * one))
+        is_other = self._any(self.add("Not", self.add("Equal", "goal", pursued)))
+        is_nan = self._any(self.add("IsNaN", chunk))
+        begins = self.add("Or", self.add("Or", is_empty, is_other), is_nan)
+        pads = self.constant("queue/pads", np.array([0, 0, 0, size], np.int64))
+        plan = self.add("Where", begins, chunk, self.add("Pad", waiting, pads))
+        self._columns(plan, 0, size, to="action")
+        rest = self._columns(plan, size, None)
+        full = self.constant("queue/full", (network.chunk - 1) * one)
+        fewer = self.add("Sub", left, self.constant("queue/one", one))
+        left = self.add("Where", begins, full, fewer)
+        self.add("Concat", left, "goal", rest, to="next_queue", axis=-1)
+
+    def _any(self, x: str) -> str:
+        """[B, 1], whether one of the numbers of a row is true."""
+        number = self.add("Cast", x, to_type=TensorProto.FLOAT)
+        return self.add("Cast", self.add("ReduceMax", number, axes=[1]), to_type=TensorProto.BOOL)
+
+    def _columns(self, x: str, first: int, end: int | None, *, to: str | None = None) -> str:
+        # Slices take their ends as inputs
+        name = f"columns/{len(self._nodes)}"
+        ends = (first, np.iinfo(np.int64).max if end is None else end, 1)
+        start, stop, axis = (
+            self.constant(f"{name}/{i}", np.array([n], np.int64)) for i, n in enumerate(ends)
+        )
+        return self.add("Slice", x, start, stop, axis, to=to)
 
     def _actuate(self) -> None:
         action = self._contract.action

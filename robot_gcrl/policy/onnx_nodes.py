@@ -76,7 +76,9 @@ class Nodes:
         return name
 
     def add(self, operator: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        """One node."""
+        """One node; its attribute "to" is given as `to_type`."""
         output = to or f"{operator}/{len(self._nodes)}"
+        if "to_type" in attributes:
+            attributes["to"] = attributes.pop("to_type")
         self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output

@@ -68,7 +68,7 @@ def stored_rows(replay: Replay) -> Int[Array, ""]:
     return jnp.minimum(replay.inserted, replay.episode.shape[0])
 
 
-def row_index(replay: Replay, age_order: Int[Array, " B"]) -> Int[Array, " B"]:
+def row_index(replay: Replay, age_order: Int[Array, "*batch"]) -> Int[Array, "*batch"]:
     """Where the ring keeps its rows counted from the oldest stored one (0)."""
     oldest = replay.inserted - stored_rows(replay)
     return (oldest + age_order) % replay.episode.shape[0]

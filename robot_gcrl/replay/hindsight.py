@@ -1,9 +1,13 @@
 """Batches of (observation, action, goal) whose goal is what the same episode achieved later.
 
-An anchor is a stored row with a stored successor in its episode; every anchor is equally likely.
+An anchor is a stored row with H stored successors in its episode, H being the actions that are
+decided on at once: so its action and the H - 1 after it were all executed, and none of them is that
+of an episode's last row, which no robot executes. Every anchor is equally likely.
 Its goal is `offset` rows later, P(offset = k) = (1 - gamma) gamma^(k - 1) / (1 - gamma^L) for
 k = 1..L, where L rows of the episode are stored after the anchor: the discounted state
-occupancy measure of contrastive RL (arXiv 2206.07568), truncated at what is stored.
+occupancy measure of contrastive RL (arXiv 2206.07568), truncated at what is stored. Offsets begin
+at 1 for every H: the states within a chunk are what it leads to as much as those after it, and a
+critic that did not count them would not care how soon a goal is reached, or passed, within H steps.
 """
 
 from collections.abc import Sequence
@@ -17,9 +21,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from robot_gcrl.replay.buffer import EPISODE_NUMBER, Replay, row_index, stored_rows
 
-# Rounds of drawing again what was no anchor. At least half of the rows of any replay that the
-# environment can fill are anchors (an episode has two rows or more), so a draw is left over with a
-# probability of 2^-64.
+# Rounds of drawing again what was no anchor. With H = 1 at least half of the rows of any replay
+# that the environment can fill are anchors (an episode has two rows or more), so a draw is left
+# over with a probability of 2^-64; with chunks, of 6e-7 where a fifth of the rows are anchors. A
+# draw that is left over repeats another anchor.
 _MAX_ROUNDS = 64
 
 
@@ -28,12 +33,12 @@ class Batch(NamedTuple):
 
     Attributes:
       observation: [B, O].
-      action: [B, A].
+      action: [B, H A], of the anchor and of the H - 1 rows after it.
       goal: [B, G], in observation units.
     """
 
     observation: Float[Array, "B O"]
-    action: Float[Array, "B A"]
+    action: Float[Array, "B K"]
     goal: Float[Array, "B G"]
 
 
@@ -57,10 +62,12 @@ def sample(
     gamma: float,
     goal_index: np.ndarray | Sequence[int],
     max_rows: int,
+    chunk: int = 1,
 ) -> Batch:
     """B independent draws of an anchor and a later row of its episode.
 
-    A replay without any anchor (fewer than two rows per world) gives rows that are their own goal.
+    A replay without any anchor (fewer than H + 1 rows per world) gives the oldest row of a world,
+    or, of episodes that are all shorter, rows whose chunk is of several episodes.
 
     Args:
       replay: what is drawn from.
@@ -69,26 +76,30 @@ def sample(
       gamma: discount per control step, in (0, 1).
       goal_index: int [G], the observation components that a goal consists of.
       max_rows: the most rows an episode has (its length in control steps + 1).
+      chunk: H.
     """
     anchor_key, offset_key = jax.random.split(key)
-    anchors = sample_anchors(replay, key=anchor_key, batch_size=batch_size)
+    anchors = sample_anchors(replay, key=anchor_key, batch_size=batch_size, chunk=chunk)
     remaining = rows_remaining(replay, anchors, max_rows=max_rows)
     offset = sample_offset(remaining, key=offset_key, gamma=gamma)
     at = row_index(replay, anchors.row), anchors.world
+    rows = row_index(replay, anchors.row[:, None] + jnp.arange(chunk))
     later = row_index(replay, anchors.row + offset), anchors.world
     return Batch(
         observation=replay.observation[at],
-        action=replay.action[at],
+        action=replay.action[rows, anchors.world[:, None]].reshape(batch_size, -1),
         goal=replay.observation[later][:, np.asarray(goal_index)],
     )
 
 
-def sample_anchors(replay: Replay, *, key: PRNGKeyArray, batch_size: int) -> Anchors:
+def sample_anchors(
+    replay: Replay, *, key: PRNGKeyArray, batch_size: int, chunk: int = 1
+) -> Anchors:
     """B rows, each equally likely among all anchors, by rejection.
 
-    The newest row is never drawn: whether its episode goes on is not known yet.
+    The newest H rows are never drawn: whether their episodes go on is not known yet.
     """
-    number_of_rows = jnp.maximum(stored_rows(replay) - 1, 1)
+    number_of_rows = jnp.maximum(stored_rows(replay) - chunk, 1)
     num_worlds = replay.episode.shape[1]
 
     def draw(round_key: PRNGKeyArray) -> Anchors:
@@ -106,20 +117,23 @@ def sample_anchors(replay: Replay, *, key: PRNGKeyArray, batch_size: int) -> Anc
         anchors = Anchors(
             jnp.where(good, kept.row, drawn.row), jnp.where(good, kept.world, drawn.world)
         )
-        return count + 1, anchors, has_successor(replay, anchors)
+        return count + 1, anchors, has_successor(replay, anchors, chunk)
 
     zeros = jnp.zeros(batch_size, jnp.int32)
     start = (jnp.zeros((), jnp.int32), Anchors(zeros, zeros), jnp.zeros(batch_size, bool))
-    _, anchors, _ = lax.while_loop(
+    _, anchors, good = lax.while_loop(
         lambda carry: (carry[0] < _MAX_ROUNDS) & ~jnp.all(carry[2]), draw_again, start
     )
-    return anchors
+    if chunk == 1:
+        return anchors
+    another = jnp.argmax(good)
+    return Anchors(*(jnp.where(good, value, value[another]) for value in anchors))
 
 
-def has_successor(replay: Replay, anchors: Anchors) -> Bool[Array, " B"]:
-    """Whether the next row is stored and belongs to the same episode."""
-    stored = anchors.row + 1 < stored_rows(replay)
-    return stored & (_number(replay, anchors, 0) == _number(replay, anchors, 1))
+def has_successor(replay: Replay, anchors: Anchors, steps: int = 1) -> Bool[Array, " B"]:
+    """Whether the row so many steps later is stored and belongs to the same episode."""
+    stored = anchors.row + steps < stored_rows(replay)
+    return stored & (_number(replay, anchors, 0) == _number(replay, anchors, steps))
 
 
 def rows_remaining(replay: Replay, anchors: Anchors, *, max_rows: int) -> Int[Array, " B"]:

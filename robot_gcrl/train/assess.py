@@ -16,6 +16,7 @@ from robot_gcrl.train.evaluate import (
     Act,
     Evaluator,
     Goals,
+    PolicyMean,
     by_region,
     evaluation_key,
     make_evaluator,
@@ -61,7 +62,7 @@ def evaluate_run(
 
     task.level(randomize)
 
-    def measure(act: Act, policy: AgentState, level: Level = "off") -> dict[str, Any]:
+    def measure(act: Act | PolicyMean, policy: AgentState, level: Level = "off") -> dict[str, Any]:
         evaluator = make_evaluator(
             task, act, engine=engine, goals=goals, episodes=episodes, randomize=level
         )

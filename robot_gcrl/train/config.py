@@ -86,6 +86,12 @@ class TrainConfig:
                 f"near_goal_share is {self.near_goal_share} and near_goal_radius is None. Expected "
                 "a radius where goals shall be near. Set near_goal_radius, or near_goal_share to 0."
             )
+        if self.prefill <= self.agent.chunk:
+            raise ConfigError(
+                f"prefill is {self.prefill} control steps per world and agent.chunk is "
+                f"{self.agent.chunk}. Expected a prefill of more than one chunk: before that the "
+                "replay holds no whole one. Raise prefill or lower agent.chunk."
+            )
         if self.replay_capacity < self.prefill:
             raise ConfigError(
                 f"replay_capacity is {self.replay_capacity} and prefill is {self.prefill} control "

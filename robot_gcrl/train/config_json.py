@@ -26,6 +26,7 @@ _SINCE = {
     "num_critics": 1,
     "eval_action": "mode",
     "norm": "layer",
+    "chunk": 1,
 }
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from robot_gcrl.agents.crl.agent import Agent
+from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
@@ -26,6 +26,28 @@ Goals = Literal["train", "eval"]
 Act = Callable[[Any, Float[Array, "N O"], Float[Array, "N G"], Array], Float[Array, "N A"]]
 
 Column = jax.Array | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyMean:
+    """Acts with the mean of an agent's policy, and remembers what is left of its chunks."""
+
+    agent: Agent
+
+    def begin(self, worlds: int) -> Queue:
+        """What N worlds remember before their first step."""
+        return self.agent.empty_queue(worlds)
+
+    def __call__(
+        self,
+        state: AgentState,
+        observation: Float[Array, "N O"],
+        goal: Float[Array, "N G"],
+        queue: Queue,
+    ) -> tuple[Float[Array, "N A"], Queue]:
+        """The next action, and what is remembered then."""
+        return self.agent.command(state, observation, goal, queue, None)
+
 
 # z of a two-sided 95% interval
 _Z = 1.959964
@@ -74,9 +96,9 @@ class Evaluator:
         return Outcome(*columns)
 
 
-def policy_mean(agent: Agent) -> Act:
-    """Acts with the mean of the policy."""
-    return lambda state, observation, goal, key: agent.act(state, observation, goal, None)
+def policy_mean(agent: Agent) -> PolicyMean:
+    """Acts with the mean of the policy, its chunks open loop as in training."""
+    return PolicyMean(agent)
 
 
 def evaluation_key(seed: int) -> Array:
@@ -91,7 +113,7 @@ def selection_key(seed: int) -> Array:
 
 def make_evaluator(
     task: Task,
-    act: Act,
+    act: Act | PolicyMean,
     *,
     engine: str,
     goals: Goals,
@@ -102,7 +124,7 @@ def make_evaluator(
 
     Args:
       task: the task.
-      act: (policy, observation, goal in observation units, key) -> action.
+      act: of an agent, or (policy, observation, goal in observation units, key) -> action.
       engine: as in TrainConfig.
       goals: which distribution of starts and goals.
       episodes: how many will be asked for; no more than 256 run at once.
@@ -134,27 +156,35 @@ def make_worlds(
     return GoalEnv(task, stepper, goals=goals, randomize=randomize)
 
 
-def _episodes(policy: Any, key: Array, *, env: GoalEnv, act: Act, length: int) -> Outcome:
+def _episodes(
+    policy: Any, key: Array, *, env: GoalEnv, act: Act | PolicyMean, length: int
+) -> Outcome:
     start_key, run_key = jax.random.split(key)
     worlds = env.init(start_key)
 
     def step(
-        carry: tuple[EnvState, Outcome, Array], i: Array
-    ) -> tuple[tuple[EnvState, Outcome, Array], None]:
-        worlds, outcome, over = carry
+        carry: tuple[EnvState, Outcome, Array, Queue], i: Array
+    ) -> tuple[tuple[EnvState, Outcome, Array, Queue], None]:
+        worlds, outcome, over, queue = carry
         act_key, env_key = jax.random.split(jax.random.fold_in(run_key, i))
-        action = act(policy, env.observation(worlds), env.goal_input(worlds), act_key)
+        observation, goal = env.observation(worlds), env.goal_input(worlds)
+        if isinstance(act, PolicyMean):
+            action, queue = act(policy, observation, goal, queue)
+        else:
+            action = act(policy, observation, goal, act_key)
         worlds = env.step(worlds, action, env_key)
         outcome = jax.tree.map(
             lambda old, new: jnp.where(over.reshape(-1, *[1] * (old.ndim - 1)), old, new),
             outcome,
             _outcome(env, worlds, length),
         )
-        return (worlds, outcome, over | worlds.ended), None
+        return (worlds, outcome, over | worlds.ended, queue), None
 
     over = jnp.zeros(env.num_worlds, bool)
-    carry = (worlds, _outcome(env, worlds, length), over)
-    (_, outcome, _), _ = jax.lax.scan(step, carry, jnp.arange(length))
+    # One episode of each world counts: no queue need ever be emptied
+    queue = act.begin(env.num_worlds) if isinstance(act, PolicyMean) else ()
+    carry = (worlds, _outcome(env, worlds, length), over, queue)
+    (_, outcome, _, _), _ = jax.lax.scan(step, carry, jnp.arange(length))
     return outcome
 
 

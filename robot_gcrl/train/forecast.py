@@ -63,12 +63,13 @@ def _update_seconds(task: Task, config: TrainConfig) -> float:
         x = product(x, w)
     x.block_until_ready()
     seconds_per_number = (time.process_time() - began) / _PRODUCTS / (rows * width * width)
+    decided = agent.chunk * contract.action_size
     inputs = {
-        "sa_encoder": contract.observation_size + contract.action_size,
+        "sa_encoder": contract.observation_size + decided,
         "g_encoder": contract.goal_size,
         "actor": contract.observation_size + contract.goal_size,
     }
-    outputs = {"actor": 2 * contract.action_size}
+    outputs = {"actor": 2 * decided}
     numbers = 0
     for name, passes in _PASSES.items():
         depth = agent.actor_depth if name == "actor" else agent.depth

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
+from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
+from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.buffer import Replay, add, make_replay
 from robot_gcrl.replay.hindsight import sample
@@ -28,6 +29,7 @@ from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.divergence import first_divergence
 
 Sums = dict[str, Float[Array, ""]]
+Carry = tuple[AgentState, Replay, EnvState, Queue]
 
 
 class TrainState(NamedTuple):
@@ -37,6 +39,7 @@ class TrainState(NamedTuple):
       agent: parameters, optimizer states, observation moments.
       replay: the ring of stored control steps.
       env: the worlds.
+      queue: what is left of the chunk of actions that each world executes.
       key: raw data of the run's PRNG key; never changed, iterations are folded in.
       iteration: calls of `Program.iterate` so far.
     """
@@ -44,6 +47,7 @@ class TrainState(NamedTuple):
     agent: AgentState
     replay: Replay
     env: EnvState
+    queue: Queue
     key: UInt32[Array, " K"]
     iteration: Int[Array, ""]
 
@@ -107,8 +111,18 @@ def make_env(task: Task, config: TrainConfig, *, engine: str | None = None) -> G
 
 
 def agent_of(task: Task, config: CrlConfig) -> Agent:
-    """The agent of a task's contract."""
+    """The agent of a task's contract.
+
+    Raises:
+      ConfigError: chunks that are too long for the task's episodes.
+    """
     contract = task.contract
+    if config.chunk > max(task.episode_length // 2, 1):
+        raise ConfigError(
+            f"agent.chunk is {config.chunk} and an episode of {task.name!r} has "
+            f"{task.episode_length} control steps. Expected chunks of at most half of them, so "
+            "that most rows of the replay begin one. Lower --agent.chunk."
+        )
     return make_agent(
         config,
         observation_size=contract.observation_size,
@@ -166,6 +180,7 @@ def _init(key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfi
             action_size=task.contract.action_size,
         ),
         env=env.init(env_key),
+        queue=agent.empty_queue(config.num_envs),
         key=jax.random.key_data(run_key),
         iteration=jnp.int32(0),
     )
@@ -183,15 +198,16 @@ def _iterate(
     steps = jnp.arange(config.rollout)
 
     def control_step(
-        carry: tuple[AgentState, Replay, EnvState], step_and_count: tuple[Array, Array]
-    ) -> tuple[tuple[AgentState, Replay, EnvState], tuple[Sums, Bool[Array, " N"]]]:
-        learner, replay, worlds = carry
+        carry: Carry, step_and_count: tuple[Array, Array]
+    ) -> tuple[Carry, tuple[Sums, Bool[Array, " N"]]]:
+        learner, replay, worlds, queue = carry
         step, count = step_and_count
         act_key, env_key, learn_key = jax.random.split(jax.random.fold_in(iteration_key, step), 3)
         observation = env.observation(worlds)
         row = env.episode_row(worlds)
         learner = agent.observe(learner, observation)
-        action = agent.act(learner, observation, env.goal_input(worlds), act_key)
+        action, queue = agent.command(learner, observation, env.goal_input(worlds), queue, act_key)
+        queue = _emptied(queue, worlds.ended)
         ticket = env.start(worlds, action, env_key)
         replay = add(replay, env.memory(worlds, observation), action, row)
         learner, learning = learn(
@@ -199,14 +215,19 @@ def _iterate(
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
         sums = learning | _episode_sums(env, worlds, task)
-        return (learner, replay, worlds), (sums, worlds.physics.diverged)
+        return (learner, replay, worlds, queue), (sums, worlds.physics.diverged)
 
     carry, (sums, diverged) = jax.lax.scan(
-        control_step, (state.agent, state.replay, state.env), (steps, counts)
+        control_step, (state.agent, state.replay, state.env, state.queue), (steps, counts)
     )
-    learner, replay, worlds = carry
+    learner, replay, worlds, queue = carry
     totals = {name: value.sum() for name, value in sums.items()} | first_divergence(diverged)
-    return TrainState(learner, replay, worlds, state.key, state.iteration + 1), totals
+    return TrainState(learner, replay, worlds, queue, state.key, state.iteration + 1), totals
+
+
+def _emptied(queue: Queue, ended: Bool[Array, " N"]) -> Queue:
+    """Empty where the action that was just given is ignored: the next one begins an episode."""
+    return jax.tree.map(lambda rows: jnp.where(ended[:, None], 0.0, rows), queue)
 
 
 def learn(
@@ -229,6 +250,7 @@ def learn(
             gamma=config.agent.gamma,
             goal_index=env.memory_goal_index,
             max_rows=env.task.episode_length + 1,
+            chunk=config.agent.chunk,
         )
         observed = batch.observation[:, : env.task.contract.observation_size]
         return agent.update(learner, batch._replace(observation=observed), update_key)

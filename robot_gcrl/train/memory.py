@@ -45,14 +45,15 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
         contract.goal_size,
     )
     agent = config.agent
+    decided = agent.chunk * action
     # Under realism what was achieved is stored beside what was shown
     row = observation + action + 1 + (goal if config.randomize != "off" else 0)
     networks = 0
     actor_width = agent.actor_width or agent.width
     for count, inputs, depth, width, outputs in (
-        (agent.num_critics, observation + action, agent.depth, agent.width, agent.embedding_size),
+        (agent.num_critics, observation + decided, agent.depth, agent.width, agent.embedding_size),
         (agent.num_critics, goal, agent.depth, agent.width, agent.embedding_size),
-        (1, observation + goal, agent.actor_depth, actor_width, 2 * action),
+        (1, observation + goal, agent.actor_depth, actor_width, 2 * decided),
     ):
         vectors = _VECTORS[agent.norm]
         layers = (inputs + vectors) + depth * (width + vectors)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from robot_gcrl.agents.crl.agent import AgentState, Queue
 from robot_gcrl.env.goal_env import EnvState
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.assess import Checkpoint, restore_policy
@@ -56,15 +57,19 @@ def record_episodes(
     act = policy_mean(agent)
     env = make_worlds(task, engine=engine, goals=goals, worlds=episodes)
 
-    def run(policy: object, key: Array) -> tuple[EnvState, _Frames]:
-        def step(worlds: EnvState, key: Array) -> tuple[EnvState, _Frames]:
-            action = act(policy, env.observation(worlds), env.goal_input(worlds), key)
+    def run(policy: AgentState, key: Array) -> tuple[EnvState, _Frames]:
+        def step(
+            carry: tuple[EnvState, Queue], key: Array
+        ) -> tuple[tuple[EnvState, Queue], _Frames]:
+            worlds, queue = carry
+            action, queue = act(policy, env.observation(worlds), env.goal_input(worlds), queue)
             after = env.step(worlds, action, key)
-            return after, _Frames(after.physics.qpos, after.ended)
+            return (after, queue), _Frames(after.physics.qpos, after.ended)
 
         start_key, run_key = jax.random.split(key)
         start = env.init(start_key)
-        _, frames = jax.lax.scan(step, start, jax.random.split(run_key, task.episode_length))
+        keys = jax.random.split(run_key, task.episode_length)
+        _, frames = jax.lax.scan(step, (start, act.begin(episodes)), keys)
         return start, frames
 
     start, frames = jax.device_get(jax.jit(run)(policy, evaluation_key(seed)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.contract.chunk import begun
 from robot_gcrl.contract.observe import achieved_goal
 from robot_gcrl.errors import RenderingError
 from robot_gcrl.policy.runtime.critic import Critic, make_critic
@@ -115,13 +116,17 @@ def _believe(
     previous_action: np.ndarray,
     goals: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the policy does for each of N goals in one state [N, A], and its energy [N]."""
+    """What the policy does for each of N goals in one state [N, A], and its energy [N].
+
+    Of a policy with chunks the energy is that of the whole chunk, which a new goal begins.
+    """
     rows = len(goals)
     inputs, previous = np.tile(inputs, (rows, 1)), np.tile(previous_action, (rows, 1))
     # The action does not depend on the previous ctrl, which only the ctrl is made of
     ctrl = np.zeros((rows, contract.action_size), np.float32)
-    action = runtime(inputs, goals, previous, ctrl).action
-    return action, critic.energy(inputs, previous, action, goals)
+    action, _, queue = runtime(inputs, goals, previous, ctrl)
+    judged = action if queue is None else begun(action, queue, contract.goal_size)
+    return action, critic.energy(inputs, previous, judged, goals)
 
 
 def start_energy(file: PolicyFile) -> EnergyMap:

@@ -21,8 +21,11 @@ from robot_gcrl.viewer.belief import Belief, make_belief
 from robot_gcrl.viewer.goals import Marker, make_markers
 from robot_gcrl.viewer.ground import Ground
 
-Act = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], PolicyOutput]
-"""(inputs [1, I], goal [1, G], previous actions [1, P], previous ctrl [1, A]) -> action, ctrl."""
+Act = Callable[..., PolicyOutput]
+"""(inputs [1, I], goal [1, G], previous actions [1, P], previous ctrl [1, A]) -> action, ctrl.
+
+Where it gives a queue, that of the step before is a fifth argument: see `Runtime`.
+"""
 
 # Of the ball in the middle of a marker, in success radii, and at least [m]
 _BALL = 0.2

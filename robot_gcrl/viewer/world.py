@@ -124,6 +124,7 @@ class World:
             inputs = show.departure.shown
         self.ctrl = initial_ctrl(show.contract, inputs[None])[0]
         self._previous = np.zeros(show.contract.previous_action_size, np.float32)
+        self._queue: tuple[np.ndarray, ...] = ()  # of a policy with chunks of actions, once begun
         self._command: Command | None = None
         self._substep = self._steps = self._at_goal = self._asked_steps = 0
         self._trace.clear()
@@ -180,6 +181,7 @@ class World:
           engine: what it is, in words.
         """
         self._policy, self._engine = act, f"C MuJoCo, {engine}"
+        self._queue = ()
 
     def stop(self) -> None:
         """A simulated robot is paused instead."""
@@ -223,15 +225,18 @@ class World:
     def _act(self) -> None:
         show, goal = self.show, self.desk.active
         if goal is None:
+            self._queue = ()
             return
         self._times.append(time.monotonic())
         inputs, departure = self._true(), show.departure
         if departure is not None:
             inputs, goal = departure.shown, departure.told(goal)
-        output = self._policy(inputs[None], goal[None], self._previous[None], self.ctrl[None])
+        given = (inputs[None], goal[None], self._previous[None], self.ctrl[None])
+        output = self._policy(*given, *self._queue)
         if np.isfinite(output.action).all() and np.isfinite(output.ctrl).all():
             self._previous = remembered(show.contract, output.action[0], self._previous)
             self.ctrl = output.ctrl[0]
+            self._queue = () if output.queue is None else (output.queue,)
         self.data.ctrl[show.layout.actuators] = self.ctrl
         if departure is not None:
             self._command = departure.send(self.ctrl)

@@ -170,6 +170,34 @@ def test_the_agent_acts_by_the_mean_of_its_distribution_where_it_shall():
     key = jax.random.key(0)
     sampled = [a.act(STATE, batch.observation, batch.goal, key) for a in (agent, AGENT)]
     np.testing.assert_array_equal(sampled[0], sampled[1])
+def test_a_chunk_is_decided_on_and_judged_at_once():
+    agent = small_agent(chunk=2)
+    assert agent.target_entropy == 2 * AGENT.target_entropy == -3.0
+    state, batch = jax.jit(agent.init)(jax.random.key(3)), batch_of()
+    chunk = jax.jit(agent.act)(state, batch.observation, batch.goal, None)
+    outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), state.actor)
+    np.testing.assert_allclose(chunk, np.tanh(outputs[:, :6]), atol=1e-4)
+    phi = naive.residual_network(np.hstack([batch.observation, chunk]), state.critic["sa_encoder"])
+    psi = naive.residual_network(batch.goal, state.critic["g_encoder"])
+    energy = jax.jit(agent.energy)(state, batch.observation, chunk, batch.goal)
+    expected = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
+    np.testing.assert_allclose(energy, expected, atol=1e-4)
+    _, metrics = jax.jit(agent.update)(state, batch._replace(action=chunk), jax.random.key(0))
+    loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    assert float(metrics["critic_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_chunk_is_commanded_action_by_action():
+    agent, batch = small_agent(chunk=2), batch_of()
+    state, command = jax.jit(agent.init)(jax.random.key(3)), jax.jit(agent.command)
+    chunk = agent.act(state, batch.observation, batch.goal, jax.random.key(0))
+    queue, given = agent.empty_queue(10), []
+    for i in range(2):  # the second key and observation are of no account
+        shown = batch.observation + i
+        action, queue = command(state, shown, batch.goal, queue, jax.random.key(i))
+        given.append(action)
+    np.testing.assert_allclose(jnp.hstack(given), chunk, atol=1e-6)
+    assert AGENT.empty_queue(10) == ()
 
 
 def test_energy_is_that_of_the_embeddings():

@@ -25,6 +25,8 @@ REFUSED = [
     ("gamma", 1.0, "a number between 0 and 1, both excluded"),
     ("head_init", "large", "one of published, small"),
     ("block_init", "one", "one of published, zero"),
+    ("chunk", 0, "a whole number from 1 to 32"),
+    ("chunk", 33, "a whole number from 1 to 32"),
     ("loss", "nce", "one of infonce, backward_infonce, symmetric_infonce"),
     ("energy", "norm", "one of l2, squared_l2, dot, cosine"),
     ("cosine_scale", 0.0, "a number above 0"),

@@ -63,7 +63,7 @@ class TowardsGoal:
     def warm_up(self, batch_size: int) -> None:
         pass
 
-    def __call__(self, inputs, goal, previous_action, previous_ctrl) -> PolicyOutput:
+    def __call__(self, inputs, goal, previous_action, previous_ctrl, queue=None) -> PolicyOutput:
         assert inputs.shape[1:] == (4,)
         assert np.isfinite(inputs).all()
         assert np.isfinite(goal).all()

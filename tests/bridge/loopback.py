@@ -49,7 +49,7 @@ class Policy:
     def warm_up(self, batch_size: int) -> None:
         pass
 
-    def __call__(self, inputs, goal, previous_action, previous_ctrl) -> PolicyOutput:
+    def __call__(self, inputs, goal, previous_action, previous_ctrl, queue=None) -> PolicyOutput:
         return PolicyOutput(*self._step(inputs, goal, previous_action, previous_ctrl))
 
 

@@ -29,7 +29,7 @@ class Counting(Policy):
         super().__init__()
         self.given: dict[float, list[np.ndarray]] = {}
 
-    def __call__(self, inputs, goal, previous_action, previous_ctrl) -> PolicyOutput:
+    def __call__(self, inputs, goal, previous_action, previous_ctrl, queue=None) -> PolicyOutput:
         for row, previous in zip(inputs, previous_action, strict=True):
             self.given.setdefault(float(row[1]), []).append(previous.copy())
         action = inputs[:, 2:4].astype(np.float32)

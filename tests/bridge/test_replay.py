@@ -41,7 +41,7 @@ class Network(Policy):
             rng.normal(0, 0.3, shape).astype(np.float32) for shape in ((10, 64), (64, 64), (64, 2))
         ]
 
-    def __call__(self, inputs, goal, previous_action, previous_ctrl) -> PolicyOutput:
+    def __call__(self, inputs, goal, previous_action, previous_ctrl, queue=None) -> PolicyOutput:
         self.batches.append(len(inputs))
         x = np.concatenate((inputs, goal, previous_action, previous_ctrl), axis=-1)
         for layer in self.layers:
@@ -155,7 +155,7 @@ def test_a_difference_within_the_tolerance_is_none(log):
         name = "rounded"
 
         def __call__(self, *arrays) -> PolicyOutput:
-            action, ctrl = super().__call__(*arrays)
+            action, ctrl, _ = super().__call__(*arrays)
             return PolicyOutput(action, ctrl + np.float32(1e-6))
 
     different = replayed(log, Rounded())
@@ -170,7 +170,7 @@ def test_a_difference_within_the_tolerance_is_none(log):
 def test_what_is_not_finite_is_different(log):
     class Broken(Network):
         def __call__(self, *arrays) -> PolicyOutput:
-            action, ctrl = super().__call__(*arrays)
+            action, ctrl, _ = super().__call__(*arrays)
             return PolicyOutput(action, ctrl * np.float32(np.nan))
 
     found = replayed(log, Broken(), tolerance=1e9)

@@ -25,11 +25,11 @@ class Slow:
     def warm_up(self, batch_size: int) -> None:
         pass
 
-    def __call__(self, inputs, goal, previous_action, previous_ctrl) -> PolicyOutput:
+    def __call__(self, inputs, goal, previous_action, previous_ctrl, queue=None) -> PolicyOutput:
         self._steps += 1
         if self._steps % 3 == 0:
             time.sleep(self._seconds)
-        return self._runtime(inputs, goal, previous_action, previous_ctrl)
+        return self._runtime(inputs, goal, previous_action, previous_ctrl, queue)
 
 
 class Server:

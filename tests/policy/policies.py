@@ -78,7 +78,7 @@ def make_perturbed(
     means = naive_mean(contract, agent, state, random_steps(contract))
     factor = (spread / means.std(axis=0)).astype(np.float32)
     kernel, bias = actor["head"]["kernel"].copy(), actor["head"]["bias"].copy()
-    size = contract.action_size
+    size = agent.config.chunk * contract.action_size
     kernel[:, :size] *= factor
     bias[:size] = (bias[:size] - means.mean(axis=0)) * factor + 0.1
     return agent, state._replace(actor=actor | {"head": {"kernel": kernel, "bias": bias}})
@@ -96,7 +96,7 @@ def _random_leaf(rng: np.random.Generator, path: tuple[Any, ...], leaf: np.ndarr
 def naive_mean(
     contract: Contract, agent: Agent, state: AgentState, steps: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """What the action is tanh of, in float64, from the arguments of a step."""
+    """What a whole chunk is tanh of, in float64, from the arguments of a step."""
     inputs, goal, previous_action = steps[:3]
     observation = observe(contract, inputs, previous_action).astype(np.float64)
     goal = goal * contract.goal_scale.astype(np.float64)

@@ -34,6 +34,7 @@ class Program:
         assert built.returncode == 0, built.stderr
         self._path = folder / "program"
         self._actions = file.contract.action_size
+        self._queue = file.network.queue_size
 
     def __call__(
         self,
@@ -41,12 +42,17 @@ class Program:
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         steps = (inputs, goal, previous_action, previous_ctrl)
+        if self._queue:
+            steps += (np.zeros((len(inputs), self._queue)) if queue is None else queue,)
         rows = np.hstack(steps).astype("<f4").tobytes()
         done = subprocess.run([self._path, "-"], input=rows, capture_output=True, check=True)
-        output = np.frombuffer(done.stdout, "<f4").reshape(-1, 2 * self._actions)
-        return PolicyOutput(output[:, : self._actions], output[:, self._actions :])
+        ends = (self._actions, 2 * self._actions)
+        output = np.frombuffer(done.stdout, "<f4").reshape(-1, ends[1] + self._queue)
+        action, ctrl, queue = np.split(output, ends, axis=1)
+        return PolicyOutput(action, ctrl, queue if self._queue else None)
 
     def self_test(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self._path], capture_output=True, text=True, check=False)

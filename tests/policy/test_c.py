@@ -104,7 +104,7 @@ def test_a_caller_with_the_same_arrays_in_and_out(file: PolicyFile, tmp_path: Pa
     np.testing.assert_array_equal(found[:, 0], initial_ctrl(file.contract, inputs))
     program, action = Program(file, tmp_path), np.zeros((1, 3), np.float32)
     for row, (before, after) in zip(inputs, found, strict=True):
-        action, ctrl = program(row[None], np.zeros((1, 3), np.float32), action, before[None])
+        action, ctrl, _ = program(row[None], np.zeros((1, 3), np.float32), action, before[None])
         np.testing.assert_array_equal(ctrl[0], after)
 
 

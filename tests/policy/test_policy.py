@@ -38,7 +38,7 @@ def test_it_remembers_what_it_did(file: PolicyFile) -> None:
         inputs = read_inputs(layout, report)
         before = initial_ctrl(CONTRACT, inputs) if ctrl is None else ctrl
         goal = np.broadcast_to(GOAL, (4, 3))
-        action, ctrl = policy.step(inputs, goal, action, before)
+        action, ctrl, _ = policy.step(inputs, goal, action, before)
         acted = policy.act(report, GOAL)
         np.testing.assert_array_equal(acted.action, action)
         np.testing.assert_array_equal(acted.ctrl, ctrl)
@@ -54,7 +54,7 @@ def test_it_remembers_as_many_actions_as_are_observed(tmp_path: Path) -> None:
         inputs = read_inputs(layout, report)
         before = initial_ctrl(REMEMBERING, inputs) if ctrl is None else ctrl
         goal = np.broadcast_to(GOAL, (4, 3))
-        action, ctrl = policy.step(inputs, goal, np.concatenate(list(history), axis=-1), before)
+        action, ctrl, _ = policy.step(inputs, goal, np.concatenate(list(history), axis=-1), before)
         np.testing.assert_array_equal(policy.act(report, GOAL).action, action)
         history = np.stack((action, *history[:2]))
 

@@ -29,19 +29,25 @@ def ring(request: pytest.FixtureRequest) -> Replay:
     return RING if request.param == "wrapped" else fill(41, [[2], [24], [1, 9]], steps=31)
 
 
-def draw(replay: Replay, seed: int = 0) -> hindsight.Batch:
+def draw(replay: Replay, seed: int = 0, chunk: int = 1) -> hindsight.Batch:
     """DRAWS rows; observation and goal are (world, time)."""
     return jax.jit(
         lambda replay, key: hindsight.sample(
-            replay, key, batch_size=DRAWS, gamma=GAMMA, goal_index=[0, 1], max_rows=MAX_ROWS
+            replay,
+            key,
+            batch_size=DRAWS,
+            gamma=GAMMA,
+            goal_index=[0, 1],
+            max_rows=MAX_ROWS,
+            chunk=chunk,
         )
     )(replay, jax.random.key(seed))
 
 
-def check_anchors(replay: Replay, batch: hindsight.Batch) -> None:
+def check_anchors(replay: Replay, batch: hindsight.Batch, chunk: int = 1) -> None:
     """Each anchor equally likely, nothing else drawn."""
     oldest = int(replay.inserted) - int(stored_rows(replay))
-    known = naive.anchors(replay.episode, int(replay.inserted))
+    known = naive.anchors(replay.episode, int(replay.inserted), chunk)
     drawn = collections.Counter(
         (int(time) - oldest, int(world)) for world, time in np.asarray(batch.observation)
     )
@@ -80,6 +86,43 @@ def test_goals_follow_the_truncated_geometric_law(ring: Replay):
     check_goals(ring, draw(ring))
 
 
+@pytest.mark.parametrize("chunk", [2, 3, 7])
+def test_every_row_with_a_whole_chunk_after_it_is_equally_likely(ring: Replay, chunk: int):
+    # Seen to fail: with `steps` one less than H.
+    check_anchors(ring, draw(ring, chunk=chunk), chunk)
+
+
+@pytest.mark.parametrize("chunk", [2, 3, 7])
+def test_goals_of_chunks_begin_with_the_next_row(ring: Replay, chunk: int):
+    # The law is that of single actions. Seen to fail: with offsets drawn from H on.
+    check_goals(ring, draw(ring, chunk=chunk))
+
+
+@pytest.mark.parametrize("chunk", [2, 3, 7])
+def test_a_chunk_is_what_was_executed_from_its_anchor_on(ring: Replay, chunk: int):
+    # The action of a row is its time. Seen to fail: with the action of an episode's last row in the
+    # chunk (`steps` one less than H).
+    batch = draw(ring, chunk=chunk)
+    times = np.asarray(batch.observation[:, 1:]) + np.arange(chunk)
+    np.testing.assert_array_equal(batch.action, times)
+    oldest = int(ring.inserted) - int(stored_rows(ring))
+    with_action = naive.anchors(ring.episode, int(ring.inserted))
+    last = zip(times[:, -1].astype(int) - oldest, np.asarray(batch.observation[:, 0]), strict=True)
+    assert {(int(row), int(world)) for row, world in last} <= set(with_action)
+
+
+def test_a_draw_that_finds_no_chunk_repeats_another(monkeypatch: pytest.MonkeyPatch):
+    # Seen to fail: without the repetition.
+    monkeypatch.setattr(hindsight, "_MAX_ROUNDS", 1)
+    batch = draw(RING, chunk=7)
+    times = np.asarray(batch.observation[:, 1:]) + np.arange(7)
+    np.testing.assert_array_equal(batch.action, times)
+    known = naive.anchors(RING.episode, int(RING.inserted), 7)
+    oldest = int(RING.inserted) - int(stored_rows(RING))
+    for world, time in np.asarray(batch.observation, int)[:500]:
+        assert (time - oldest, world) in known
+
+
 def test_the_anchor_test_sees_a_seam_that_is_ignored(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hindsight, "row_index", lambda replay, row: row % 41)
     with pytest.raises(AssertionError):
@@ -87,7 +130,7 @@ def test_the_anchor_test_sees_a_seam_that_is_ignored(monkeypatch: pytest.MonkeyP
 
 
 def test_the_anchor_test_sees_last_rows_drawn(monkeypatch: pytest.MonkeyPatch):
-    everything = lambda replay, anchors: jnp.ones_like(anchors.row, bool)  # noqa: E731
+    everything = lambda replay, anchors, steps: jnp.ones_like(anchors.row, bool)  # noqa: E731
     monkeypatch.setattr(hindsight, "has_successor", everything)
     with pytest.raises(AssertionError):
         check_anchors(RING, draw(RING))
@@ -95,7 +138,7 @@ def test_the_anchor_test_sees_last_rows_drawn(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_anchor_test_sees_worlds_drawn_unequally(monkeypatch: pytest.MonkeyPatch):
     original = hindsight.has_successor
-    picky = lambda replay, anchors: original(replay, anchors) & (anchors.row % 7 != 3)  # noqa: E731
+    picky = lambda *given: original(*given) & (given[1].row % 7 != 3)  # noqa: E731
     monkeypatch.setattr(hindsight, "has_successor", picky)
     with pytest.raises(AssertionError):
         check_anchors(RING, draw(RING))

@@ -3,10 +3,14 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.env.goal_env import GoalEnv
+from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.loop import (
     TrainState,
@@ -107,6 +111,77 @@ def test_overlap_changes_no_bit(native, tmp_path):
     program = make_program(_task(), config)
     serial, _ = _iterate(program, program.init(3), config, range(4))
     assert _differing(overlapped, serial) == []
+
+
+CHUNKS = dataclasses.replace(AGENT, chunk=3)
+
+
+def test_resume_is_exact_with_chunks(tmp_path):
+    config = _config(tmp_path / "a", agent=CHUNKS)
+    program = make_program(_task(), config)
+    straight, _ = _iterate(program, program.init(3), config, range(4))
+    left = set(straight.queue[:, 0])
+    assert left > {0.0}, "no chunk was pending, so that nothing was tried"
+    resumed = _resume(_config(tmp_path / "b", agent=CHUNKS, overlap=False))
+    assert _differing(straight, resumed) == []
+
+
+def _positions(tmp_path, monkeypatch, **settings):
+    """Replay [T, N] of where in its chunk each action stood, and the episode of each row."""
+
+    def act(self, state, observation, goal, key):
+        del self, state, goal, key
+        return jnp.tile(jnp.repeat(jnp.array([0.0, 0.1, 0.2]), 2), (len(observation), 1))
+
+    monkeypatch.setattr(Agent, "act", act)
+    config = _config(tmp_path, agent=CHUNKS, prefill=60, **settings)
+    program = make_program(_task(), config)
+    state, _ = _iterate(program, program.init(3), config, range(1))
+    rows = state.replay
+    return np.rint(10 * rows.action[:40, :, 0]).astype(int), rows.episode[:40] & 0x7FFFFFFF
+
+
+# Seen to fail: with the queue not emptied where an episode ends.
+def test_an_episode_begins_with_a_new_chunk(tmp_path, monkeypatch):
+    # The goal of the next episode is told to be the same, which by itself would begin none
+    monkeypatch.setattr(GoalEnv, "goal_input", lambda self, state: jnp.ones_like(state.goal))
+    position, episode = _positions(tmp_path, monkeypatch, goal_switch_probability=0.0)
+    ended = 0
+    for world in range(8):
+        for t in range(39):
+            begins = episode[t + 1, world] != episode[t, world]
+            ended += begins and position[t, world] != 2
+            is_last = t + 2 < 40 and episode[t + 2, world] != episode[t + 1, world]
+            if begins or not is_last:  # the action of an episode's last row is of no account
+                assert position[t + 1, world] == (0 if begins else (position[t, world] + 1) % 3)
+    assert (position[0] == 0).all()
+    assert ended > 3, "every episode ended with a chunk, so that nothing was tried"
+
+
+def test_a_goal_that_switches_begins_a_new_chunk(tmp_path, monkeypatch):
+    position, _ = _positions(tmp_path, monkeypatch, goal_switch_probability=1.0)
+    assert (position[:3] == 0).all()
+    assert (position == 0).mean() > 0.9  # an episode's last goal stays, and its last row's action
+
+
+def test_chunks_longer_than_half_an_episode_are_refused(tmp_path):
+    config = _config(tmp_path, agent=dataclasses.replace(AGENT, chunk=16), prefill=20)
+    with pytest.raises(ConfigError) as caught:
+        make_program(_task(), config)
+    assert str(caught.value) == (
+        "agent.chunk is 16 and an episode of 'box' has 30 control steps. Expected chunks of at "
+        "most half of them, so that most rows of the replay begin one. Lower --agent.chunk."
+    )
+
+
+def test_a_prefill_without_a_whole_chunk_is_refused(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        _config(tmp_path, agent=CHUNKS, prefill=3)
+    assert str(caught.value) == (
+        "prefill is 3 control steps per world and agent.chunk is 3. Expected a prefill of more "
+        "than one chunk: before that the replay holds no whole one. Raise prefill or lower "
+        "agent.chunk."
+    )
 
 
 # Seen to fail: with the row stored after the updates of its step, XLA copied the ring twice a step.

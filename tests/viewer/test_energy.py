@@ -54,6 +54,7 @@ class FakeRuntime:
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         return PolicyOutput(goal[:, :2] / 100.0, goal[:, :2])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from robot_gcrl.contract import Field
+from robot_gcrl.contract.chunk import follow, queue_size
 from robot_gcrl.contract.plan import make_plan
 from robot_gcrl.contract.realism import Delay, GoalBias, Noise, Realism, Variation
 from robot_gcrl.physics.variants import CONSTANTS, NUM_VARIANTS, make_variants
@@ -90,6 +91,30 @@ def test_each_action_follows_the_one_before() -> None:
     for output, (action, ctrl) in zip(policy.outputs[:-1], policy.previous[1:], strict=True):
         np.testing.assert_array_equal(action, output.action[0])
         np.testing.assert_array_equal(ctrl, output.ctrl[0])
+
+
+def test_a_chunk_goes_on_until_it_is_used_up_or_the_goal_or_the_robot_is_another() -> None:
+    # Seen to fail: with the queue not passed on
+    length = 3
+    given: list[float] = []
+
+    def act(inputs, goal, action, ctrl, queue=None) -> PolicyOutput:
+        given.append(0.0 if queue is None else queue[0, 0])
+        size = queue_size(length, goal_size=2, action_size=2)
+        queue = np.zeros((1, size), np.float32) if queue is None else queue
+        moved, queue = follow(np.full((1, 2 * length), 0.1, np.float32), goal, queue)
+        return PolicyOutput(moved, ctrl + 0.1 * moved, queue)
+
+    world = World(make_show(act))
+    world.ask(np.array([0.5, 0.5]))
+    world.step(5 * SUBSTEPS)
+    assert given == [0.0, 2.0, 1.0, 0.0, 2.0]
+    world.ask(np.array([0.5, -0.5]))
+    world.step(2 * SUBSTEPS)
+    assert given[5:] == [1.0, 2.0]  # of the other goal; then two are left of the new chunk
+    world.reset()
+    world.step(SUBSTEPS)
+    assert given[7:] == [0.0]
 
 
 def test_markers_and_measuring_change_no_physics() -> None:

@@ -3,6 +3,10 @@
 The critic tells the goal that a state and action led to from the goals of other rows; the actor
 picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052). There
 is no reward and no target network. All methods are pure and may be traced inside jit and scan.
+
+With `CrlConfig.chunk` H above 1 the actor decides on H actions at once, which are executed open
+loop and judged together, phi(s, a_1..a_H): exploration keeps its direction for H steps, and the
+critic sees what a motion leads to instead of a twitch. K = H A numbers are decided on at once.
 """
 
 from collections.abc import Sequence
@@ -22,9 +26,13 @@ from robot_gcrl.agents.crl.losses import (
 )
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
 from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state
+from robot_gcrl.contract.chunk import follow, queue_size
 from robot_gcrl.nets.moments import Moments, normalize, update_moments
 from robot_gcrl.nets.tanh_normal import TanhNormal, mean_action, mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
+
+Queue = Float[Array, "*batch Q"] | tuple[()]
+"""What is left of the chunks that robots execute; () without chunks. See `contract.chunk`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,7 +56,7 @@ class Agent:
     @property
     def target_entropy(self) -> float:
         """What the temperature holds the policy's entropy at [nat]."""
-        return -self.config.target_entropy_scale * self.action_size
+        return -self.config.target_entropy_scale * self.config.chunk * self.action_size
 
     def init(self, key: PRNGKeyArray) -> AgentState:
         """The state before the first update."""
@@ -68,8 +76,8 @@ class Agent:
         observation: Float[Array, "*batch O"],
         goal: Float[Array, "*batch G"],
         key: PRNGKeyArray | None,
-    ) -> Float[Array, "*batch A"]:
-        """A sampled action in (-1, 1); the one of `eval_action` where `key` is None.
+    ) -> Float[Array, "*batch K"]:
+        """A sampled chunk of actions in (-1, 1); the one of `eval_action` where `key` is None.
 
         The goal is in observation units.
         """
@@ -84,15 +92,42 @@ class Agent:
         observation: Float[Array, "*batch O"],
         goal: Float[Array, "*batch G"],
     ) -> TanhNormal:
-        """The distribution that actions are drawn from; the goal is in observation units."""
+        """The distribution that chunks are drawn from; the goal is in observation units."""
         observation, goal = self._normalized(state.moments, observation, goal)
         return self.networks.policy(state.actor, observation, goal)
+
+    def empty_queue(self, num_worlds: int) -> Queue:
+        """Of N robots at the start of their episodes: [N, Q] zeros, or () without chunks."""
+        if self.config.chunk == 1:
+            return ()
+        size = queue_size(
+            self.config.chunk, goal_size=len(self.goal_index), action_size=self.action_size
+        )
+        return jnp.zeros((num_worlds, size))
+
+    def command(
+        self,
+        state: AgentState,
+        observation: Float[Array, "*batch O"],
+        goal: Float[Array, "*batch G"],
+        queue: Queue,
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "*batch A"], Queue]:
+        """The action to execute now, of the chunk that was begun or of a new one; see `act`.
+
+        The actor runs for every robot whether or not it begins a chunk: in a batch of worlds whose
+        chunks do not begin together, some always do.
+        """
+        chunk = self.act(state, observation, goal, key)
+        if isinstance(queue, tuple):
+            return chunk, ()
+        return follow(chunk, goal, queue, jnp)
 
     def energy(
         self,
         state: AgentState,
         observation: Float[Array, "*batch O"],
-        action: Float[Array, "*batch A"],
+        action: Float[Array, "*batch K"],
         goal: Float[Array, "*batch G"],
     ) -> Float[Array, "*batch"]:
         """f(s, a, g): the higher, the likelier the goal (in observation units) is reached.

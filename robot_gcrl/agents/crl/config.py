@@ -15,6 +15,7 @@ Energy = Literal["l2", "squared_l2", "dot", "cosine"]
 
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
+MAX_CHUNK = 32
 
 _CHOICES = {
     "head_init": HeadInit,
@@ -46,11 +47,14 @@ class CrlConfig:
       learning_rate: of actor and critic (Adam).
       temperature_learning_rate: of the log-temperature (Adam).
       initial_log_temperature: natural logarithm of the first temperature.
-      target_entropy_scale: the policy's target entropy is minus this times the action size [nat].
+      target_entropy_scale: the policy's target entropy is minus this times the numbers that it
+        decides on at once, action size times chunk [nat].
       logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
       gamma: discount per control step of the futures that goals are drawn from.
       loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
         each goal; "symmetric_infonce" both.
+      chunk: actions that the actor decides on at once and that are executed open loop (H); the
+        critic judges them together.
       energy: of an embedded state-action and an embedded goal: minus their distance ("l2"), minus
         its square, their product ("dot"), or the cosine of their angle times a scale.
       cosine_scale: what the cosine is multiplied by, at first: the inverse temperature of the
@@ -80,6 +84,7 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     loss: Loss = "infonce"
+    chunk: int = 1
     energy: Energy = "l2"
     cosine_scale: float = 10.0
     learn_cosine_scale: bool = True
@@ -101,6 +106,8 @@ class CrlConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise _refuse(name, value, f"a whole number of {least} or more")
+        if not 1 <= self.chunk <= MAX_CHUNK:
+            raise _refuse("chunk", self.chunk, f"a whole number from 1 to {MAX_CHUNK}")
         for name in ("learning_rate", "temperature_learning_rate", "cosine_scale"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):

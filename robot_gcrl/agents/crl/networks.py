@@ -1,8 +1,9 @@
 """The agent's networks as functions of plain parameters.
 
-phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2A numbers of its distribution; each
-is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays. Of two
-critics they are stacked along a leading axis, and so are embeddings: `C_batch` in
+phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2K numbers of its distribution; each
+is a residual trunk. Where the agent decides on chunks of H actions, `a` is all of them, one after
+the other: K = H A numbers. Outside this module and `nets/`, parameters are nested dicts of arrays.
+Of two critics they are stacked along a leading axis, and so are embeddings: `C_batch` in
 shapes is the batch, behind an axis of 2 where there are two critics.
 """
 
@@ -96,9 +97,9 @@ class Networks:
         self,
         critic: Params,
         observation: Float[Array, "*batch O"],
-        action: Float[Array, "*batch A"],
+        action: Float[Array, "*batch K"],
     ) -> Float[Array, "*C_batch E"]:
-        """The embedding of a state and an action."""
+        """The embedding of a state and the actions that follow it."""
         x = jnp.concatenate([observation, action], axis=-1)
         return self._each(lambda critic: self.sa_encoder(critic["sa_encoder"], x), critic)
 
@@ -159,6 +160,7 @@ def make_networks(
     config: CrlConfig, *, observation_size: int, action_size: int, goal_size: int
 ) -> Networks:
     """The networks that `config` describes."""
+    decided = config.chunk * action_size
 
     def encoder(input_size: int) -> Network:
         return _make_network(
@@ -170,11 +172,11 @@ def make_networks(
         actor=_make_network(
             config,
             observation_size + goal_size,
-            2 * action_size,
+            2 * decided,
             depth=config.actor_depth,
             width=config.actor_width or config.width,
         ),
-        sa_encoder=encoder(observation_size + action_size),
+        sa_encoder=encoder(observation_size + decided),
         g_encoder=encoder(goal_size),
     )
 

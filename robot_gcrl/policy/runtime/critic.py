@@ -10,7 +10,7 @@
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
 goal is reached from there; only differences and the order of energies mean something. Letters: B
-rows, I inputs, A action, P previous actions, G goal, E embedding.
+rows, I inputs, A action, P previous actions, G goal, E embedding, H actions decided on at once.
 """
 
 import json
@@ -70,8 +70,7 @@ class CriticNetwork:
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
-        inputs = (network.observation_size + network.action_size, network.goal_size)
-        shapes: dict[str, tuple[int, ...]] = {
+
             f"{encoder}/{name}": shape
             for encoder, size in zip(ENCODERS, inputs, strict=True)
             for name, shape in trunk_shapes(
@@ -139,7 +138,7 @@ class Critic:
           critic: the encoders' sizes.
           weights: the arrays of `critic.shapes(network)`.
         """
-        self._contract = contract
+        self._contract, self._decided = contract, network.decided
         self._senses = make_senses(contract, network, moments)
         self._pairs = [_pair(critic, each) for each in _unstacked(critic, weights)]
         self._kind, self._epsilon = critic.energy, np.float32(critic.energy_epsilon)
@@ -156,7 +155,7 @@ class Critic:
         Args:
           inputs: [B, I], what the contract's `inputs` name, SI.
           previous_action: [B, P], the newest first; 0 before the first.
-          action: [B, A], in [-1, 1], that is judged.
+          action: [B, H A], in [-1, 1], one action or the whole chunk that is judged.
           goals: [B, G], SI.
 
         Raises:
@@ -190,7 +189,7 @@ class Critic:
         sizes = {
             "inputs": len(contract.inputs),
             "previous_action": contract.previous_action_size,
-            "action": contract.action_size,
+            "action": self._decided,
             "goals": contract.goal_size,
         }
         first, second, third, fourth = (np.ascontiguousarray(v, np.float32) for v in given)

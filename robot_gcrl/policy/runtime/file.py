@@ -15,6 +15,7 @@ from robot_gcrl.contract.realism import Realism, levels_from_json
 from robot_gcrl.errors import ContractError, PolicyError
 from robot_gcrl.policy.runtime import archive
 from robot_gcrl.policy.runtime.critic import CriticNetwork
+from robot_gcrl.policy.runtime.examples import NUM_GOLDEN, Golden
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.policy.runtime.network import Network
 from robot_gcrl.policy.runtime.simulation import Simulation, layout_from_json
@@ -22,7 +23,6 @@ from robot_gcrl.policy.runtime.simulation import Simulation, layout_from_json
 T = TypeVar("T")
 
 NUM_SCENARIOS = 2048
-NUM_GOLDEN = 32
 DISTRIBUTIONS = ("train", "eval")
 # Beside the weights of the critic: what the agent computes for the golden examples, [32]
 GOLDEN_ENERGY = "golden/energy"
@@ -50,26 +50,6 @@ class Scenarios(NamedTuple):
     qpos: np.ndarray
     qvel: np.ndarray
     goal: np.ndarray
-
-
-class Golden(NamedTuple):
-    """What the agent that was exported does, for NUM_GOLDEN inputs; every runtime reproduces it.
-
-    Attributes:
-      inputs: [32, I], SI.
-      goal: [32, G], SI.
-      previous_action: [32, P].
-      previous_ctrl: [32, A], SI.
-      action: [32, A].
-      ctrl: [32, A], SI.
-    """
-
-    inputs: np.ndarray
-    goal: np.ndarray
-    previous_action: np.ndarray
-    previous_ctrl: np.ndarray
-    action: np.ndarray
-    ctrl: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,7 +92,7 @@ class PolicyFile:
     @cached_property
     def golden(self) -> Golden:
         """What every runtime reproduces."""
-        arrays = self._arrays(archive.GOLDEN, golden_shapes(self.contract))
+        arrays = self._arrays(archive.GOLDEN, golden_shapes(self.contract, self.network))
         return Golden(**arrays)
 
     @cached_property
@@ -209,12 +189,14 @@ def read_policy(path: str | Path) -> PolicyFile:
     )
 
 
-def golden_shapes(contract: Contract) -> dict[str, tuple[int, ...]]:
-    """The shapes of `Golden`."""
+def golden_shapes(contract: Contract, network: Network) -> dict[str, tuple[int, ...]]:
+    """The shapes of what there is of `Golden`."""
     inputs, actions = len(contract.inputs), contract.action_size
     previous = contract.previous_action_size
     sizes = (inputs, contract.goal_size, previous, actions, actions, actions)
-    return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=True)}
+    if network.queue_size:
+        sizes += (network.queue_size, network.queue_size)
+    return {name: (NUM_GOLDEN, n) for name, n in zip(Golden._fields, sizes, strict=False)}
 
 
 def _require_contract(path: Path, contract: Contract, sha256: str) -> None:

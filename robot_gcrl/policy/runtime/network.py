@@ -8,11 +8,13 @@
     depth / 4 times: x = x + layer3(layer2(layer1(layer0(x))))
     output = head(x), after one more LayerNorm where final_norm; with the norm "rms", an RMSNorm
         without a bias stands for each; of "hyperspherical" trunks see `runtime.sphere`
-    action = tanh(output), [A]; with a log_std_range (low, high) the output is (mean, raw), [2A]:
+    chunk = tanh(output), [H A]: H actions one after the other, which
+        `robot_gcrl.contract.chunk.follow` executes; of H = 1 it is the action
+    with a log_std_range (low, high) the output is (mean, raw), [2 H A]:
         log_std = low + (high - low) / 2 * (tanh(raw) + 1)
-        action = tanh(mean / sqrt(1 + pi / 2 * exp(2 log_std)))
+        chunk = tanh(mean / sqrt(1 + pi / 2 * exp(2 log_std)))
 
-Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks.
+Letters: O, G, A sizes of observation, goal and action; W width; K = depth / 4 blocks; H chunk.
 """
 
 import dataclasses
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.contract.chunk import queue_size
 
 LAYERS = ("layer0", "layer1", "layer2", "layer3")
 NORMS = ("layer", "rms", "hyperspherical")
@@ -58,6 +61,7 @@ class Network:
         policy's distribution; None where it is tanh of the mean before tanh.
       norm: one of NORMS.
       shift: the number appended to the inputs of a hyperspherical trunk.
+      chunk: H, actions that are decided on at once.
     """
 
     observation_size: int
@@ -73,16 +77,27 @@ class Network:
     log_std_range: tuple[float, float] | None = None
     norm: str = "layer"
     shift: float = 0.0
+    chunk: int = 1
 
     @property
     def num_outputs(self) -> int:
         """Of the head."""
-        return self.action_size if self.log_std_range is None else 2 * self.action_size
+        return self.decided if self.log_std_range is None else 2 * self.decided
 
     @property
     def num_blocks(self) -> int:
         """K."""
         return self.depth // len(LAYERS)
+
+    @property
+    def decided(self) -> int:
+        """H A, the numbers that are decided on at once."""
+        return self.chunk * self.action_size
+
+    @property
+    def queue_size(self) -> int:
+        """Q, numbers that are remembered of a chunk; 0 without chunks."""
+        return queue_size(self.chunk, goal_size=self.goal_size, action_size=self.action_size)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -130,6 +145,7 @@ class Network:
             **content,
         )
         sizes = (network.observation_size, network.goal_size, network.action_size, network.width)
+        sizes += (network.chunk,)
         require_trunk(sizes, network.depth, network.norm)
         return network
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from robot_gcrl.contract import Contract
+from robot_gcrl.contract.chunk import follow
 from robot_gcrl.policy.runtime.network import Network
 from robot_gcrl.policy.runtime.senses import make_senses, sense
 from robot_gcrl.policy.runtime.sphere import make_trunk
-from robot_gcrl.policy.runtime.step import PolicyOutput, check_step, warm_up
+from robot_gcrl.policy.runtime.step import PolicyOutput, check_queue, check_step, warm_up
 from robot_gcrl.policy.runtime.trunk import Weights
 
 
@@ -33,6 +34,7 @@ class NumpyRuntime:
         )
         self._log_std_range = network.log_std_range
         self._muscles = _muscles(contract)
+        self._queue_size = network.queue_size
 
     def __call__(
         self,
@@ -40,16 +42,22 @@ class NumpyRuntime:
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         """See `Runtime`."""
         inputs, goal, previous_action, previous_ctrl = check_step(
             self._contract, inputs, goal, previous_action, previous_ctrl
         )
+        queue = check_queue(self._contract, self._queue_size, queue, rows=len(inputs))
         # What is not finite goes through to the output and is seen there
         with np.errstate(over="ignore", invalid="ignore"):
             x = sense(self._senses, inputs, previous_action, goal)
             action = np.tanh(self._settled(self._trunk(x)))
-            return PolicyOutput(action, _move(self._muscles, action, previous_ctrl))
+            if not self._queue_size:
+                return PolicyOutput(action, _move(self._muscles, action, previous_ctrl))
+            # The actor runs at every step, so that none takes longer than another
+            action, queue = follow(action, goal, queue)
+            return PolicyOutput(action, _move(self._muscles, action, previous_ctrl), queue)
 
     def _settled(self, output: np.ndarray) -> np.ndarray:
         """What tanh is taken of."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from robot_gcrl.contract import Contract
 from robot_gcrl.errors import PolicyError
-from robot_gcrl.policy.runtime.step import PolicyOutput, check_step, warm_up
+from robot_gcrl.policy.runtime.step import PolicyOutput, check_queue, check_step, warm_up
 
 _ERRORS_ONLY = 3
 
@@ -37,6 +37,9 @@ class OnnxRuntime:
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
+        sizes = {value.name: value.shape[1] for value in self._session.get_inputs()}
+        self._queue_size: int = sizes.get("queue", 0)
+        self._outputs = [value.name for value in self._session.get_outputs()]
 
     def __call__(
         self,
@@ -44,18 +47,22 @@ class OnnxRuntime:
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         """See `Runtime`."""
         inputs, goal, previous_action, previous_ctrl = check_step(
             self._contract, inputs, goal, previous_action, previous_ctrl
         )
+        queue = check_queue(self._contract, self._queue_size, queue, rows=len(inputs))
         given = {
             "inputs": inputs,
             "goal": goal,
             "previous_action": previous_action,
             "previous_ctrl": previous_ctrl,
         }
-        return PolicyOutput(*self._session.run(PolicyOutput._fields, given))
+        if self._queue_size:
+            given["queue"] = queue
+        return PolicyOutput(*self._session.run(self._outputs, given))
 
     def warm_up(self, batch_size: int) -> None:
         """See `Runtime`."""

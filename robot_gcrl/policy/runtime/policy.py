@@ -14,7 +14,7 @@ from robot_gcrl.policy.runtime.step import PolicyOutput
 
 
 class Policy:
-    """The policy of a file, with the previous actions and ctrl of the robots that it runs.
+    """The policy of a file, with what it remembers of the robots that it runs.
 
     Attributes:
       file: that it was loaded from.
@@ -25,8 +25,8 @@ class Policy:
         """A policy that remembers nothing yet; see `load_policy`."""
         self.file = file
         self.runtime = make_runtime(file, runtime)
-        # Previous actions [B, P] and ctrl [B, A]
-        self._previous: tuple[np.ndarray, np.ndarray] | None = None
+        # Previous actions [B, P] and ctrl [B, A], queue [B, Q]
+        self._previous: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None = None
 
     @property
     def contract(self) -> Contract:
@@ -52,17 +52,19 @@ class Policy:
         goals = np.atleast_2d(goal)
         if len(goals) == 1:
             goals = goals.repeat(len(rows), axis=0)
-        actions, ctrl = self._previous or self._initial(rows)
+        actions, ctrl, queue = self._previous or self._initial(rows)
         if len(ctrl) != len(rows):
             raise PolicyError(
                 f"The policy of {self.contract.name!r} was given {len(rows)} robots. Expected "
                 f"{len(ctrl)}, as before: it remembers what each of them did. Call reset()"
                 " before another number of robots."
             )
-        output = self.step(rows, goals, actions, ctrl)
-        self._previous = remembered(self.contract, output.action, actions), output.ctrl
+        output = self.step(rows, goals, actions, ctrl, queue)
+        actions = remembered(self.contract, output.action, actions)
+        self._previous = actions, output.ctrl, output.queue
         if inputs.ndim == 1:
-            return PolicyOutput(*(value[0] for value in output))
+            queue = None if output.queue is None else output.queue[0]
+            return PolicyOutput(output.action[0], output.ctrl[0], queue)
         return output
 
     def reset(self) -> None:
@@ -75,9 +77,10 @@ class Policy:
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         """One step that neither reads nor changes what `act` remembers; see `Runtime`."""
-        return self.runtime(inputs, goal, previous_action, previous_ctrl)
+        return self.runtime(inputs, goal, previous_action, previous_ctrl, queue)
 
     def in_model_order(self, ctrl: np.ndarray) -> np.ndarray:
         """Ctrl [.., A] of `act` in the order of the model's actuators, for `MjData.ctrl`."""
@@ -102,9 +105,10 @@ class Policy:
             )
         return read_inputs(self.file.layout, arrays)
 
-    def _initial(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _initial(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, None]:
         size = self.contract.previous_action_size
-        return np.zeros((len(inputs), size), np.float32), initial_ctrl(self.contract, inputs)
+        actions = np.zeros((len(inputs), size), np.float32)
+        return actions, initial_ctrl(self.contract, inputs), None
 
 
 def load_policy(path: str | Path, runtime: RuntimeName = "auto") -> Policy:

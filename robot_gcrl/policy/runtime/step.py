@@ -1,7 +1,8 @@
 """One control step of a policy: what goes in, what comes out, and what every runtime promises.
 
-What a policy remembers, its previous actions and ctrl, goes in and comes out; a runtime keeps
-nothing. Letters: B robots, I inputs, G goal, A action, P previous actions.
+What a policy remembers, its previous actions and ctrl and what is left of a chunk of actions, goes
+in and comes out; a runtime keeps nothing. Letters: B robots, I inputs, G goal, A action, P previous
+actions, Q queue (see `robot_gcrl.contract.chunk`).
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -19,10 +20,13 @@ class PolicyOutput(NamedTuple):
       action: [B, A], in [-1, 1]; `robot_gcrl.contract.observe.remembered` makes the next step's
         previous actions of it.
       ctrl: [B, A], in physical units and contract order; the next step's previous ctrl.
+      queue: [B, Q], what is left of the chunk of actions; the next step's queue. None of a policy
+        that decides on each action.
     """
 
     action: np.ndarray
     ctrl: np.ndarray
+    queue: np.ndarray | None = None
 
 
 @runtime_checkable
@@ -37,6 +41,7 @@ class Runtime(Protocol):
         goal: np.ndarray,
         previous_action: np.ndarray,
         previous_ctrl: np.ndarray,
+        queue: np.ndarray | None = None,
     ) -> PolicyOutput:
         """The mean action and its ctrl; a NaN that goes in is seen in what comes out.
 
@@ -45,6 +50,8 @@ class Runtime(Protocol):
           goal: [B, G], SI.
           previous_action: [B, P], the newest first; 0 before the first.
           previous_ctrl: [B, A]; before the first, `robot_gcrl.contract.actuate.initial_ctrl`.
+          queue: [B, Q]; 0, or None for all robots, before the first and wherever a chunk shall not
+            go on: after a pause, or where the robot was moved. With another goal none goes on.
 
         Raises:
           PolicyError: arrays of other shapes.
@@ -85,6 +92,26 @@ def check_step(
                 "row for each robot."
             )
     return first, second, third, fourth
+
+
+def check_queue(
+    contract: Contract, size: int, queue: np.ndarray | None, *, rows: int
+) -> np.ndarray:
+    """The queue of a step as a contiguous float32 array [B, Q]; zeros for None.
+
+    Raises:
+      PolicyError: it has another shape than policy (Q is `size`) and number of inputs say.
+    """
+    if queue is None:
+        return np.zeros((rows, size), np.float32)
+    queue = np.ascontiguousarray(queue, np.float32)
+    if queue.shape != (rows, size):
+        raise PolicyError(
+            f"The policy of {contract.name!r} was given a queue of shape {queue.shape}. Expected "
+            f"({rows}, {size}): what the step before gave, for each robot. Give that, or None "
+            "where no chunk of actions was begun."
+        )
+    return queue
 
 
 def warm_up(runtime: Runtime, contract: Contract, batch_size: int) -> None:
