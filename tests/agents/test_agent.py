@@ -183,7 +183,7 @@ def test_a_chunk_is_decided_on_and_judged_at_once():
     expected = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
     np.testing.assert_allclose(energy, expected, atol=1e-4)
     _, metrics = jax.jit(agent.update)(state, batch._replace(action=chunk), jax.random.key(0))
-    loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
+    loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, loss="infonce")
     assert float(metrics["critic_loss"]) == pytest.approx(loss, rel=1e-4)
 
 

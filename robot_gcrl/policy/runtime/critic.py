@@ -70,7 +70,8 @@ class CriticNetwork:
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
-
+        inputs = (network.observation_size + network.decided, network.goal_size)
+        shapes: dict[str, tuple[int, ...]] = {
             f"{encoder}/{name}": shape
             for encoder, size in zip(ENCODERS, inputs, strict=True)
             for name, shape in trunk_shapes(
