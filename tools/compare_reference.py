@@ -75,6 +75,8 @@ def _batch(key: jax.Array, size: int) -> Batch:
         observation=jax.random.normal(keys[0], (size, OBSERVATION)),
         action=jax.random.uniform(keys[1], (size, ACTION), minval=-1.0),
         goal=jax.random.normal(keys[2], (size, len(GOAL_INDEX))),
+        offset=jnp.ones(size, jnp.int32),
+        remaining=jnp.ones(size, jnp.int32),
     )
 
 

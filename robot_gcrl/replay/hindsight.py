@@ -30,11 +30,15 @@ class Batch(NamedTuple):
       observation: [B, O].
       action: [B, A].
       goal: [B, G], in observation units.
+      offset: int32 [B], control steps from the anchor to its goal: at most `remaining`.
+      remaining: int32 [B], control steps of the anchor's episode that are stored after it (L).
     """
 
     observation: Float[Array, "B O"]
     action: Float[Array, "B A"]
     goal: Float[Array, "B G"]
+    offset: Int[Array, " B"]
+    remaining: Int[Array, " B"]
 
 
 class Anchors(NamedTuple):
@@ -80,6 +84,8 @@ def sample(
         observation=replay.observation[at],
         action=replay.action[at],
         goal=replay.observation[later][:, np.asarray(goal_index)],
+        offset=offset,
+        remaining=remaining,
     )
 
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off"}
+_SINCE = {"randomize": "off", "critic": "contrastive", "time_bins": 8}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def batch_of(size: int = 10, seed: int = 0) -> Batch:
         observation=jax.random.normal(keys[0], (size, 5)),
         action=jax.random.uniform(keys[1], (size, 3), minval=-1.0),
         goal=jax.random.normal(keys[2], (size, 2)),
+        offset=1 + 7 * jnp.arange(size) % 40,
+        remaining=jnp.full(size, 40),
     )
 
 
@@ -43,7 +45,7 @@ def naive_losses(
     state: AgentState, critic: dict, actor: dict, noise: np.ndarray
 ) -> tuple[float, float]:
     """Critic's and actor's loss of a batch, each in its own parameters."""
-    observation, action, goal = (np.asarray(x, np.float64) for x in batch_of())
+    observation, action, goal = (np.asarray(x, np.float64) for x in batch_of()[:3])
     phi = naive.residual_network(np.hstack([observation, action]), critic["sa_encoder"])
     psi = naive.residual_network(goal, critic["g_encoder"])
     critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, symmetric=False)
@@ -222,7 +224,8 @@ def test_the_agent_learns_which_action_reaches_a_goal():
         keys = jax.random.split(key, 3)
         observation = jax.random.uniform(keys[0], (64, 2), minval=-1.0)
         action = jax.random.uniform(keys[1], (64, 2), minval=-1.0)
-        return Batch(observation, action, observation + action)
+        ones = jnp.ones(64, jnp.int32)
+        return Batch(observation, action, observation + action, offset=ones, remaining=ones)
 
     def step(state: AgentState, key: jax.Array) -> tuple[AgentState, jax.Array]:
         state, metrics = agent.update(state, draw(key), jax.random.split(key, 3)[2])

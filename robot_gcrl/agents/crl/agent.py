@@ -1,8 +1,9 @@
 """The contrastive goal-conditioned agent: state in, state out.
 
 The critic tells the goal that a state and action led to from the goals of other rows; the actor
-picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052). There
-is no reward and no target network. All methods are pure and may be traced inside jit and scan.
+picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052; other
+critics: `robot_gcrl.agents.crl.critics`). There is no reward and no target network. All methods are
+pure and may be traced inside jit and scan.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.critics import energy_of, terms_of
 from robot_gcrl.agents.crl.losses import (
     CriticTerms,
     actor_loss,
-    critic_terms,
-    paired_energy,
     temperature_loss,
 )
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
@@ -90,7 +90,8 @@ class Agent:
     ) -> Float[Array, "*batch"]:
         """f(s, a, g): the higher, the likelier the goal (in observation units) is reached."""
         observation, goal = self._normalized(state.moments, observation, goal)
-        return paired_energy(
+        return energy_of(
+            self.config,
             self.networks.phi(state.critic, observation, action),
             self.networks.psi(state.critic, goal),
         )
@@ -103,7 +104,7 @@ class Agent:
         psi(goal) is computed once and serves the critic's and the actor's loss.
         """
         observation, goal = self._normalized(state.moments, batch.observation, batch.goal)
-        batch = Batch(observation, batch.action, goal)
+        batch = batch._replace(observation=observation, goal=goal)
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
         )(state.critic, batch)
@@ -131,12 +132,8 @@ class Agent:
         self, critic: Params, batch: Batch
     ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "B E"]]]:
         psi = self.networks.psi(critic, batch.goal)
-        terms = critic_terms(
-            self.networks.phi(critic, batch.observation, batch.action),
-            psi,
-            logsumexp_penalty=self.config.logsumexp_penalty,
-            symmetric=self.config.loss == "symmetric_infonce",
-        )
+        phi = self.networks.phi(critic, batch.observation, batch.action)
+        terms = terms_of(self.config, phi, psi, offset=batch.offset, remaining=batch.remaining)
         return terms.loss, (terms, psi)
 
     def _actor_loss(
@@ -150,7 +147,8 @@ class Agent:
         policy = self.networks.policy(actor, batch.observation, batch.goal)
         action, log_density = sample_tanh_normal(policy, key=key)
         phi = self.networks.phi(state.critic, batch.observation, action)
-        loss = actor_loss(paired_energy(phi, psi), log_density, jnp.exp(state.log_temperature))
+        energy = energy_of(self.config, phi, psi)
+        loss = actor_loss(energy, log_density, jnp.exp(state.log_temperature))
         magnitude = jnp.mean(jnp.abs(mode(policy)))
         return loss, (-jnp.mean(log_density), magnitude)
 

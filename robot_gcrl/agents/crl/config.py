@@ -9,6 +9,7 @@ from robot_gcrl.errors import ConfigError
 HeadInit = Literal["published", "small"]
 BlockInit = Literal["published", "zero"]
 Loss = Literal["infonce", "symmetric_infonce"]
+Critic = Literal["contrastive", "survival", "temporal_distance"]
 
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
@@ -33,10 +34,15 @@ class CrlConfig:
       temperature_learning_rate: of the log-temperature (Adam).
       initial_log_temperature: natural logarithm of the first temperature.
       target_entropy_scale: the policy's target entropy is minus this times the action size [nat].
-      logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
+      logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss, if that is an InfoNCE.
       gamma: discount per control step of the futures that goals are drawn from.
       loss: "infonce" tells goals apart for each state-action; "symmetric_infonce" also
         state-actions for each goal.
+      critic: "contrastive" has minus a Euclidean distance of embeddings as its energy,
+        "temporal_distance" minus a quasimetric, which need not be the same there and back;
+        "survival" learns in which bin of time a goal is reached, from goals that were reached and
+        from episodes that ended before, and its energy is the log of the discounted time there.
+      time_bins: of the survival critic; each has its share of the embeddings.
     """
 
     depth: int = 4
@@ -55,6 +61,8 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     loss: Loss = "infonce"
+    critic: Critic = "contrastive"
+    time_bins: int = 8
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -66,7 +74,12 @@ class CrlConfig:
                     f"a multiple of {LAYERS_PER_BLOCK} from {LAYERS_PER_BLOCK} to {MAX_DEPTH}: "
                     f"a residual block has {LAYERS_PER_BLOCK} layers",
                 )
-        for name, least in (("width", 1), ("embedding_size", 1), ("batch_size", 2)):
+        for name, least in (
+            ("width", 1),
+            ("embedding_size", 1),
+            ("batch_size", 2),
+            ("time_bins", 2),
+        ):
             if getattr(self, name) < least:
                 raise _refuse(name, getattr(self, name), f"a whole number of {least} or more")
         for name in ("learning_rate", "temperature_learning_rate"):
@@ -83,9 +96,34 @@ class CrlConfig:
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
-        for name, choices in (("head_init", HeadInit), ("block_init", BlockInit), ("loss", Loss)):
+        self._check_choices()
+        self._check_critic()
+
+    def _check_choices(self) -> None:
+        for name, choices in (
+            ("head_init", HeadInit),
+            ("block_init", BlockInit),
+            ("loss", Loss),
+            ("critic", Critic),
+        ):
             if getattr(self, name) not in get_args(choices):
                 raise _refuse(name, getattr(self, name), f"one of {', '.join(get_args(choices))}")
+
+    def _check_critic(self) -> None:
+        """What goes together; each setting is in its own range."""
+        if self.critic == "survival" and self.loss != "infonce":
+            raise ConfigError(
+                f"Agent setting loss is {self.loss!r} with critic 'survival'. Expected 'infonce', "
+                "the default: this critic has a likelihood of its own in its place. Leave loss out."
+            )
+        parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
+        if self.embedding_size % parts:
+            raise _refuse(
+                "embedding_size",
+                self.embedding_size,
+                f"a multiple of {parts}: the critic {self.critic!r} divides the embedding into "
+                f"{parts} equal parts",
+            )
 
 
 def _refuse(name: str, value: object, expected: str) -> ConfigError:

@@ -1,7 +1,8 @@
 """The contrastive losses and the energy between embeddings, as pure functions of arrays.
 
 f(s, a, g) = -sqrt(|phi(s, a) - psi(g)|^2 + epsilon). Row i of a batch is a positive pair with goal
-i and a negative one with every other goal. Letters: B batch, E embedding.
+i and a negative one with every other goal. Other critics are in `survival` and `quasimetric`.
+Letters: B batch, E embedding.
 """
 
 from typing import NamedTuple
@@ -68,19 +69,50 @@ def critic_terms(
     mean_i(-f_ii + log sum_j exp f_ij) + penalty * mean_i((log sum_j exp f_ij)^2); symmetric adds
     mean_j(-f_jj + log sum_i exp f_ij) (arXiv 2408.11052).
     """
-    size = phi.shape[0]
-    own = jnp.eye(size, dtype=bool)
+    own = jnp.eye(phi.shape[0], dtype=bool)
     positive = paired_energy(phi, psi)  # exact: these are the small distances
     energies = jnp.where(own, positive, energy_matrix(phi, psi))
+    return infonce_terms(
+        positive, energies, logsumexp_penalty=logsumexp_penalty, symmetric=symmetric
+    )
+
+
+def infonce_terms(
+    positive: Float[Array, " B"],
+    energies: Float[Array, "B B"],
+    *,
+    logsumexp_penalty: float,
+    symmetric: bool,
+) -> CriticTerms:
+    """The loss of `critic_terms` for any energies; `positive` is their diagonal."""
     forward = jax.nn.logsumexp(energies, axis=1)
     loss = jnp.mean(forward - positive) + logsumexp_penalty * jnp.mean(jnp.square(forward))
     if symmetric:
         loss += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
+    return watched_terms(loss, positive, energies, forward)
+
+
+def watched_terms(
+    loss: Float[Array, ""],
+    positive: Float[Array, " B"],
+    energies: Float[Array, "B B"],
+    logsumexp: Float[Array, " B"],
+) -> CriticTerms:
+    """A loss with what is worth watching beside it.
+
+    Args:
+      loss: to be minimised.
+      positive: energy of each row with its own goal.
+      energies: of each row with every goal; `positive` on the diagonal.
+      logsumexp: of each row of the energies.
+    """
+    size = positive.shape[0]
+    own = jnp.eye(size, dtype=bool)
     best_negative = jnp.max(jnp.where(own, -jnp.inf, lax.stop_gradient(energies)), axis=1)
     return CriticTerms(
         loss=loss,
         categorical_accuracy=jnp.mean(positive > best_negative),
-        logsumexp=jnp.mean(forward),
+        logsumexp=jnp.mean(logsumexp),
         energy_positive=jnp.mean(positive),
         energy_negative=(jnp.sum(energies) - jnp.sum(positive)) / (size * (size - 1)),
     )

@@ -1,7 +1,9 @@
 """The agent's three networks as functions of plain parameters.
 
 phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2A numbers of its distribution; each
-is a residual trunk. Outside this module and `nets/`, parameters are nested dicts of arrays.
+is a residual trunk. Some critics have numbers beside the embeddings, at the end of phi or psi
+(`robot_gcrl.agents.crl.critics`): E is with them. Outside this module and `nets/`, parameters are
+nested dicts of arrays.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
+from robot_gcrl.agents.crl.critics import output_sizes
 from robot_gcrl.nets.residual import ResidualTrunk
 from robot_gcrl.nets.tanh_normal import TanhNormal, make_tanh_normal
 
@@ -77,13 +80,13 @@ def make_networks(
     config: CrlConfig, *, observation_size: int, action_size: int, goal_size: int
 ) -> Networks:
     """The networks that `config` describes."""
-    embedding = config.embedding_size
+    sa_outputs, g_outputs = output_sizes(config)
     return Networks(
         actor=_make_network(
             config, observation_size + goal_size, 2 * action_size, config.actor_depth
         ),
-        sa_encoder=_make_network(config, observation_size + action_size, embedding, config.depth),
-        g_encoder=_make_network(config, goal_size, embedding, config.depth),
+        sa_encoder=_make_network(config, observation_size + action_size, sa_outputs, config.depth),
+        g_encoder=_make_network(config, goal_size, g_outputs, config.depth),
     )
 
 

@@ -1,12 +1,17 @@
 """What the agent believes: the critic of a policy file, in NumPy, for a viewer to draw.
 
-    phi = trunk(concatenate(observation, action)), psi = trunk(goal'), both [E]
-    energy = -sqrt(|phi - psi|^2 + energy_epsilon)
+    phi = trunk(concatenate(observation, action)), psi = trunk(goal')
+    contrastive, both [E]:
+      energy = -sqrt(|phi - psi|^2 + energy_epsilon)
+    temporal_distance, psi [E + 1], whose last number is not used:
+      energy = -max(0, max_k (phi_k - psi_k)) - |phi' - psi'|, k over the first half, ' the second
+    survival, both [E + K]: K points of E / K and K levels u (of phi) and v (of psi):
+      energy = log sum_b exp(log_weights_b + u_b + v_b - sqrt(|phi_b - psi_b|^2 + energy_epsilon))
 
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
 goal is reached from there; only differences and the order of energies mean something. Letters: B
-rows, I inputs, A action, P previous actions, G goal, E embedding.
+rows, I inputs, A action, P previous actions, G goal, E embedding, K bins of time.
 """
 
 import dataclasses
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from robot_gcrl.policy.runtime.file import PolicyFile
 
 ENCODERS = ("sa_encoder", "g_encoder")
+# What a file of a contrastive critic leaves out
+_CONTRASTIVE = {"critic": "contrastive", "log_weights": ()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,8 @@ class CriticNetwork:
       final_norm: whether a LayerNorm stands before each head.
       layer_norm_epsilon: added to the variance in every LayerNorm.
       energy_epsilon: added to the squared distance, under the root.
+      critic: contrastive, temporal_distance or survival.
+      log_weights: [K] of a survival critic: log of each bin's discounted share of time.
     """
 
     embedding_size: int
@@ -48,16 +57,25 @@ class CriticNetwork:
     final_norm: bool
     layer_norm_epsilon: float
     energy_epsilon: float
+    critic: str = "contrastive"
+    log_weights: tuple[float, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """How many numbers phi and psi have."""
+        bins = len(self.log_weights)
+        potential = int(self.critic == "temporal_distance")
+        return self.embedding_size + bins, self.embedding_size + bins + potential
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
         inputs = (network.observation_size + network.action_size, network.goal_size)
         return {
             f"{encoder}/{name}": shape
-            for encoder, size in zip(ENCODERS, inputs, strict=True)
+            for encoder, size, outputs in zip(ENCODERS, inputs, self.outputs, strict=True)
             for name, shape in trunk_shapes(
                 size,
-                self.embedding_size,
+                outputs,
                 width=self.width,
                 num_blocks=self.depth // len(LAYERS),
                 final_norm=self.final_norm,
@@ -66,7 +84,9 @@ class CriticNetwork:
 
     def to_json(self) -> str:
         """Its fields as a JSON object."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+        content = dataclasses.asdict(self)
+        content = {k: v for k, v in content.items() if _CONTRASTIVE.get(k, ...) != v}
+        return json.dumps(content, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "CriticNetwork":
@@ -75,11 +95,25 @@ class CriticNetwork:
         Raises:
           ValueError, TypeError: it is no such object.
         """
-        critic = cls(**json.loads(text))
+        content = _CONTRASTIVE | json.loads(text)
+        critic = cls(**content | {"log_weights": tuple(content["log_weights"])})
         require_trunk((critic.embedding_size, critic.width), critic.depth)
         if not (math.isfinite(critic.energy_epsilon) and critic.energy_epsilon >= 0.0):
             raise ValueError(f"energy_epsilon {critic.energy_epsilon}")
+        critic._require_parts()
         return critic
+
+    def _require_parts(self) -> None:
+        bins = len(self.log_weights)
+        parts = {"contrastive": 1, "temporal_distance": 2, "survival": max(bins, 1)}
+        if self.critic not in parts:
+            raise ValueError(f"critic {self.critic!r}")
+        if (bins > 0) != (self.critic == "survival") or self.embedding_size % parts[self.critic]:
+            raise ValueError(
+                f"critic {self.critic!r}, {bins} bins, embedding_size {self.embedding_size}"
+            )
+        if not all(math.isfinite(weight) for weight in self.log_weights):
+            raise ValueError(f"log_weights {self.log_weights}")
 
 
 class Critic:
@@ -107,7 +141,7 @@ class Critic:
         self._phi, self._psi = (
             Trunk(part(weights, encoder), epsilon=critic.layer_norm_epsilon) for encoder in ENCODERS
         )
-        self._epsilon = np.float32(critic.energy_epsilon)
+        self._critic = critic
 
     def energy(
         self,
@@ -133,8 +167,7 @@ class Critic:
             x = sense(self._senses, inputs, previous_action, goals)
             split = self._contract.observation_size
             phi = self._phi(np.concatenate((x[:, :split], action), axis=-1))
-            difference = phi - self._psi(np.ascontiguousarray(x[:, split:]))
-            return -np.sqrt(np.vecdot(difference, difference) + self._epsilon)
+            return pair_energy(self._critic, phi, self._psi(np.ascontiguousarray(x[:, split:])))
 
     def _rows(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         contract = self._contract
@@ -154,6 +187,24 @@ class Critic:
                     "Give one row for each pair of a state and a goal."
                 )
         return arrays
+
+
+def pair_energy(critic: CriticNetwork, phi: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    """The energy of each pair of the encoders' outputs, float32 [B]."""
+    if critic.critic == "temporal_distance":
+        ahead, beside = np.split(phi - psi[:, :-1], 2, axis=-1)
+        return -np.maximum(ahead.max(axis=-1), np.float32(0.0)) - _length(beside, 0.0)
+    if critic.critic == "contrastive":
+        return -_length(phi - psi, critic.energy_epsilon)
+    weights, size = np.asarray(critic.log_weights, np.float32), critic.embedding_size
+    points = (phi - psi)[:, :size].reshape(len(phi), len(weights), -1)
+    levels = phi[:, size:] + psi[:, size:]
+    logs = weights + levels - _length(points, critic.energy_epsilon)
+    return np.logaddexp.reduce(logs, axis=-1)
+
+
+def _length(difference: np.ndarray, epsilon: float) -> np.ndarray:
+    return np.sqrt(np.vecdot(difference, difference) + np.float32(epsilon))
 
 
 def make_critic(file: "PolicyFile") -> Critic:
