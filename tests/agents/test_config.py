@@ -25,6 +25,8 @@ REFUSED = [
     ("head_init", "large", "one of published, small"),
     ("block_init", "one", "one of published, zero"),
     ("loss", "nce", "one of infonce, symmetric_infonce"),
+    ("critic", "quasi", "one of contrastive, survival, temporal_distance"),
+    ("time_bins", 1, "a whole number of 2 or more"),
 ]
 
 
@@ -41,6 +43,30 @@ def test_a_setting_out_of_range_is_refused(name: str, value: object, expected: s
         refuse_or_accept(name, value)
     assert str(error.value) == (
         f"Agent setting {name} is {value!r}. Expected {expected}. Change {name}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [({"critic": "survival", "time_bins": 5}, 5), ({"critic": "temporal_distance"}, 2)],
+)
+def test_an_embedding_that_a_critic_cannot_divide(settings: dict, parts: int):
+    # Seen to fail: without the check; the reshape fails later, with a message about shapes.
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(embedding_size=9, **settings)
+    assert str(error.value) == (
+        f"Agent setting embedding_size is 9. Expected a multiple of {parts}: the critic "
+        f"{settings['critic']!r} divides the embedding into {parts} equal parts. "
+        "Change embedding_size."
+    )
+
+
+def test_the_survival_critic_has_its_own_loss():
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(critic="survival", loss="symmetric_infonce")
+    assert str(error.value) == (
+        "Agent setting loss is 'symmetric_infonce' with critic 'survival'. Expected 'infonce', the "
+        "default: this critic has a likelihood of its own in its place. Leave loss out."
     )
 
 

@@ -1,5 +1,6 @@
 """The critic of a policy file: that it is the agent's, and what is refused."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from robot_gcrl.policy.critic import critic_network, critic_weights
 from robot_gcrl.policy.export import export_policy
 from robot_gcrl.policy.runtime import PolicyFile, make_critic, read_policy
 from robot_gcrl.policy.runtime.archive import ENTRIES, MANIFEST, OPTIONAL
-from robot_gcrl.policy.runtime.critic import Critic
+from robot_gcrl.policy.runtime.critic import Critic, CriticNetwork
 from robot_gcrl.policy.runtime.file import GOLDEN_ENERGY
 from robot_gcrl.policy.verify import verify_policy
 from robot_gcrl.policy.write import arrays_bytes
@@ -26,7 +27,7 @@ from robot_gcrl.train.export import export_run
 from tests import naive
 from tests.contract.contracts import make_contract
 from tests.policy.damage import DAMAGED, change_json, entries_of, refusal, rewrite
-from tests.policy.policies import TRAINING, make_perturbed, make_task, random_steps
+from tests.policy.policies import TRAINING, make_file, make_perturbed, make_task, random_steps
 from tests.policy.test_runtimes import PLAIN
 
 CASES = {
@@ -35,6 +36,8 @@ CASES = {
         None,
     ),
     "plain": ({"depth": 8, "width": 64, "embedding_size": 5}, PLAIN),
+    "temporal distance": ({"critic": "temporal_distance", "normalize_observations": True}, None),
+    "survival": ({"critic": "survival", "embedding_size": 15, "time_bins": 5}, PLAIN),
     "deep": ({"depth": 64, "width": 32, "final_norm": True, "normalize_observations": True}, None),
 }
 
@@ -47,7 +50,8 @@ def make_rows(contract: Contract, count: int) -> tuple[np.ndarray, ...]:
 
 
 # Seen to fail: with the previous action given to phi in place of the action, with the goal's
-# moments those of other components, without goal_scale, and with the norm before the head left out.
+# moments those of other components, without goal_scale, with the norm before the head left out,
+# with psi's last number in the quasimetric, and with the weights of the bins turned round.
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("batch", [1, 100])
 def test_the_energy_is_the_agents(case: str, batch: int) -> None:
@@ -83,6 +87,30 @@ def test_the_energy_is_that_of_the_equations(believing: PolicyFile) -> None:
     psi = naive.residual_network(wanted, state.critic["g_encoder"])
     expected = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
     np.testing.assert_allclose(make_critic(believing).energy(*rows), expected, rtol=1e-4)
+
+
+# Seen to fail: with the new fields always written.
+def test_a_contrastive_critic_is_described_as_before() -> None:
+    agent, _ = make_perturbed(make_contract())
+    description = critic_network(agent)
+    text = description.to_json()
+    assert sorted(json.loads(text)) == [
+        "depth",
+        "embedding_size",
+        "energy_epsilon",
+        "final_norm",
+        "layer_norm_epsilon",
+        "width",
+    ]
+    assert CriticNetwork.from_json(text) == description
+
+
+@pytest.mark.parametrize("critic", ["survival", "temporal_distance"])
+def test_a_critic_that_knows_time_is_exported_and_verified(tmp_path: Path, critic: str) -> None:
+    file = make_file(tmp_path / "a.policy", width=16, with_critic=True, critic=critic)
+    assert file.critic is not None
+    assert file.critic.critic == critic
+    assert verify_policy(file.path)["checks"][-1]["ok"] is True
 
 
 def test_nan_is_seen_in_its_row_alone(believing: PolicyFile) -> None:
@@ -168,6 +196,10 @@ def test_the_critic_is_read_when_it_is_asked_for(believing: PolicyFile, tmp_path
     for changes, what in (
         ({"depth": 3}, "sizes (64, 16), depth 3"),
         ({"depth": 4, "energy_epsilon": -1.0}, "energy_epsilon -1.0"),
+        ({"energy_epsilon": 0.0, "critic": "quasi"}, "critic 'quasi'"),
+        ({"critic": "survival"}, "critic 'survival', 0 bins, embedding_size 64"),
+        ({"log_weights": [0.0] * 5}, "critic 'survival', 5 bins, embedding_size 64"),
+        ({"log_weights": [float("nan")] * 4}, "log_weights (nan, nan, nan, nan)"),
     ):
         rewrite(path, change_json("critic.json", **changes))
         file = read_policy(path)
@@ -177,7 +209,7 @@ def test_the_critic_is_read_when_it_is_asked_for(believing: PolicyFile, tmp_path
         assert str(caught.value) == DAMAGED.format(
             path=path, what=f"critic.json cannot be read ({what})"
         )
-    rewrite(path, change_json("critic.json", depth=8, energy_epsilon=1e-6))
+    rewrite(path, change_json("critic.json", depth=8, critic="contrastive", log_weights=[]))
     with pytest.raises(PolicyError, match=r"critic\.npz cannot be read \(sa_encoder/blocks/layer0"):
         make_critic(read_policy(path))
 
