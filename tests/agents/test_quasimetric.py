@@ -13,12 +13,14 @@ POINTS = jax.random.normal(jax.random.key(0), (70, 8))
 
 def test_distances_are_those_of_the_equation():
     # Seen to fail: with abs for relu, and with the halves exchanged. 70 rows are no multiple of 32.
-    expected = np.array([[naive.quasimetric(x, y) for y in POINTS] for x in np.asarray(POINTS)])
+    points = np.asarray(POINTS, np.float64)
+    expected = np.array([[naive.quasimetric(x, y) for y in points] for x in points])
     apart = ~np.eye(70, dtype=bool)
     found = distance_matrix(POINTS, POINTS)
     np.testing.assert_allclose(np.asarray(found)[apart], expected[apart], atol=1e-5)
-    np.testing.assert_allclose(np.diag(found), 1e-3, rtol=1e-2)
-    np.testing.assert_allclose(distance(POINTS[:9], POINTS[9:18]), np.diag(expected[:9, 9:18]))
+    assert (np.diag(found) < 3e-3).all()
+    paired = distance(POINTS[:9], POINTS[9:18])
+    np.testing.assert_allclose(paired, np.diag(expected[:9, 9:18]), rtol=1e-5)
 
 
 def test_it_is_a_quasimetric():
@@ -68,4 +70,4 @@ def test_golden_numbers():
     assert [float(term) for term in terms] == pytest.approx(GOLDEN, abs=1e-4)
 
 
-GOLDEN = []
+GOLDEN = [1.66803, 0.25, -0.06774, -1.71826, -1.86019]

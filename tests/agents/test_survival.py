@@ -104,28 +104,29 @@ def test_golden_numbers():
     assert [float(term) for term in terms] == pytest.approx(GOLDEN, abs=1e-4)
 
 
-GOLDEN = []
+GOLDEN = [3.34572, 0.25, 0.98633, -0.42237, -0.42759]
 
-GOAL = 12
+PLACES = GOAL = 10
+HASTY = 0.8  # the discount on the line: places differ by as much a step
 
 
 def order_on_a_line() -> float:
     """Rank correlation of the learned energy of a goal with the nearness of places before it.
 
-    A robot walks to the right, one place a step. From places 4 on, four of five episodes are cut
-    after three steps: the goal is near, but hardly any episode lasts until it is reached.
+    A robot walks to the right, one place a step. From place 3 on, four of five episodes are cut
+    after three steps, where a bin ends: the goal is near, but hardly any episode lasts until then.
     """
-    adam = optax.adam(3e-2)
-    tables = (jnp.zeros((12, 4 * BINS)), jnp.zeros((40, 4 * BINS)))
-    shape = (2000, 128)
+    adam = optax.adam(optax.cosine_decay_schedule(0.1, 1000))
+    tables = (jnp.zeros((PLACES, 11 * BINS)), jnp.zeros((PLACES + 24, 11 * BINS)))
+    shape = (1000, 128)
     keys = jax.random.split(jax.random.key(0), 5)
     tables = tuple(
         t + 0.1 * jax.random.normal(k, t.shape) for t, k in zip(tables, keys[:2], strict=True)
     )
-    place = jax.random.randint(keys[2], shape, 0, 12)
-    short = (place >= 4) & jax.random.bernoulli(keys[3], 0.8, shape)
+    place = jax.random.randint(keys[2], shape, 0, PLACES)
+    short = (place >= 3) & jax.random.bernoulli(keys[3], 0.8, shape)
     remaining = jnp.where(short, 3, 24)
-    offset = sample_offset(remaining, key=keys[4], gamma=GAMMA)
+    offset = sample_offset(remaining, key=keys[4], gamma=HASTY)
 
     def step(carry: tuple, batch: tuple) -> tuple[tuple, None]:
         tables, moments = carry
@@ -134,7 +135,7 @@ def order_on_a_line() -> float:
         def loss(tables: tuple) -> jax.Array:
             phi, psi = tables[0][place], tables[1][place + offset]
             return survival.survival_terms(
-                phi, psi, offset=offset, remaining=remaining, gamma=GAMMA, num_bins=BINS
+                phi, psi, offset=offset, remaining=remaining, gamma=HASTY, num_bins=BINS
             ).loss
 
         update, moments = adam.update(jax.grad(loss)(tables), moments)
@@ -142,8 +143,8 @@ def order_on_a_line() -> float:
 
     batches = (place, offset, remaining)
     (tables, _), _ = jax.jit(lambda c: jax.lax.scan(step, c, batches))((tables, adam.init(tables)))
-    energy = survival_energy(tables[0], tables[1][GOAL], gamma=GAMMA, num_bins=BINS)
-    return float(stats.spearmanr(energy, np.arange(12)).statistic)
+    energy = survival_energy(tables[0], tables[1][GOAL], gamma=HASTY, num_bins=BINS)
+    return float(stats.spearmanr(energy, np.arange(PLACES)).statistic)
 
 
 def test_the_energy_orders_places_by_their_time_to_the_goal():
@@ -157,4 +158,4 @@ def test_the_order_is_lost_where_censoring_is_ignored(monkeypatch: pytest.Monkey
         "log_watched",
         lambda remaining, lasts, gamma: watched(jnp.full_like(remaining, 10**6), lasts, gamma),
     )
-    assert order_on_a_line() < 0.5
+    assert order_on_a_line() < 0.7

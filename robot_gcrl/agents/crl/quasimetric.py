@@ -35,8 +35,8 @@ def distance(x: Float[Array, "*batch E"], y: Float[Array, "*batch E"]) -> Float[
 def distance_matrix(x: Float[Array, "B E"], y: Float[Array, "J E"]) -> Float[Array, "B J"]:
     """The distance of every x from every y.
 
-    The second half is a matrix product (see `energy_matrix`), in which what is nearer than 1e-3
-    counts as 1e-3; the first is computed a few rows at a time.
+    The second half is a matrix product (see `energy_matrix`), in which what is nearer than about
+    1e-3 counts as that; the first is computed a few rows at a time.
     """
     ahead, beside = jnp.split(x, 2, axis=-1)
     ahead_y, beside_y = jnp.split(y, 2, axis=-1)
