@@ -131,8 +131,6 @@ TIME = {
 
 @pytest.mark.parametrize("critic", TIME)
 def test_critics_that_know_time_update_and_judge_as_their_equations_say(critic: str):
-    # Seen to fail: with offset and remaining exchanged, with phi's level left out of psi's, and
-    # with the potential of the goal taken for its first number.
     agent = small_agent(critic=critic, gamma=0.9, **TIME[critic])
     state = jax.jit(agent.init)(jax.random.key(3))
     batch = batch_of()

@@ -51,7 +51,6 @@ def test_a_setting_out_of_range_is_refused(name: str, value: object, expected: s
     [({"critic": "survival", "time_bins": 5}, 5), ({"critic": "temporal_distance"}, 2)],
 )
 def test_an_embedding_that_a_critic_cannot_divide(settings: dict, parts: int):
-    # Seen to fail: without the check; the reshape fails later, with a message about shapes.
     with pytest.raises(ConfigError) as error:
         CrlConfig(embedding_size=9, **settings)
     assert str(error.value) == (

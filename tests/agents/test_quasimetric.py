@@ -12,7 +12,7 @@ POINTS = jax.random.normal(jax.random.key(0), (70, 8))
 
 
 def test_distances_are_those_of_the_equation():
-    # Seen to fail: with abs for relu, and with the halves exchanged. 70 rows are no multiple of 32.
+    # Seen to fail: with the halves exchanged. 70 rows are no multiple of 32.
     points = np.asarray(POINTS, np.float64)
     expected = np.array([[naive.quasimetric(x, y) for y in points] for x in points])
     apart = ~np.eye(70, dtype=bool)
@@ -24,7 +24,7 @@ def test_distances_are_those_of_the_equation():
 
 
 def test_it_is_a_quasimetric():
-    # Seen to fail: with the squared length in place of the length, and with an epsilon in the root.
+    # Seen to fail: with an epsilon under the root, in the distance of equals.
     x, y = POINTS[:, None], POINTS[None]
     d = np.asarray(distance(*jnp.broadcast_arrays(x, y)), np.float64)
     assert (np.diag(d) == 0.0).all()
@@ -34,6 +34,7 @@ def test_it_is_a_quasimetric():
 
 
 def test_a_way_that_has_no_way_back():
+    # Seen to fail: with abs for relu.
     there = distance(jnp.array([0.0, 5.0]), jnp.array([9.0, 5.0]))
     back = distance(jnp.array([9.0, 5.0]), jnp.array([0.0, 5.0]))
     assert (float(there), float(back)) == (0.0, 9.0)

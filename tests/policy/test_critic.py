@@ -50,8 +50,7 @@ def make_rows(contract: Contract, count: int) -> tuple[np.ndarray, ...]:
 
 
 # Seen to fail: with the previous action given to phi in place of the action, with the goal's
-# moments those of other components, without goal_scale, with the norm before the head left out,
-# with psi's last number in the quasimetric, and with the weights of the bins turned round.
+# moments those of other components, without goal_scale, and with the norm before the head left out.
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("batch", [1, 100])
 def test_the_energy_is_the_agents(case: str, batch: int) -> None:
@@ -89,7 +88,6 @@ def test_the_energy_is_that_of_the_equations(believing: PolicyFile) -> None:
     np.testing.assert_allclose(make_critic(believing).energy(*rows), expected, rtol=1e-4)
 
 
-# Seen to fail: with the new fields always written.
 def test_a_contrastive_critic_is_described_as_before() -> None:
     agent, _ = make_perturbed(make_contract())
     description = critic_network(agent)

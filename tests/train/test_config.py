@@ -30,7 +30,6 @@ def test_json_round_trip_keeps_every_value_and_type() -> None:
     assert isinstance(read.agent.depth, int)
 
 
-# Seen to fail: with the agent's settings left out of _SINCE.
 def test_a_configuration_from_before_the_critics_is_read() -> None:
     content = to_content(make_config(RUN))
     assert content["agent"].pop("critic") == "contrastive"
