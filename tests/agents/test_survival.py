@@ -144,7 +144,8 @@ def order_on_a_line() -> float:
 
     batches = (place, offset, remaining)
     (tables, _), _ = jax.jit(lambda c: jax.lax.scan(step, c, batches))((tables, adam.init(tables)))
-    energy = survival_energy(tables[0], tables[1][GOAL], gamma=HASTY, num_bins=BINS)
+    goal = jnp.broadcast_to(tables[1][GOAL], tables[0].shape)
+    energy = survival_energy(tables[0], goal, gamma=HASTY, num_bins=BINS)
     return float(stats.spearmanr(energy, np.arange(PLACES)).statistic)
 
 
