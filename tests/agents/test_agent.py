@@ -140,9 +140,10 @@ def test_critics_that_know_time_update_and_judge_as_their_equations_say(critic: 
     psi = naive.residual_network(batch.goal, state.critic["g_encoder"])
     pairs = list(zip(phi, psi, strict=True))
     if critic == "survival":
-        lasts, offsets = [1, 20], [np.asarray(x).tolist() for x in batch[3:]]
+        lasts = [1, 20]
+        offset, remaining = (np.asarray(x).tolist() for x in batch[3:])
         energies = [naive.survival_energy(a, b, lasts, 0.9) for a, b in pairs]
-        loss = naive.survival_loss(phi, psi, *offsets, lasts, 0.9)
+        loss = naive.survival_loss(phi, psi, offset, remaining, lasts, 0.9)
     else:
         energies = [-naive.quasimetric(a, b[:-1]) for a, b in pairs]
         loss = naive.temporal_loss(phi, psi, logsumexp_penalty=0.1, symmetric=True)
