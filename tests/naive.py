@@ -26,9 +26,13 @@ def energy(phi, psi, kind="l2", scale=1.0, epsilon=1e-6):
 
 def critic_loss(phi, psi, *, logsumexp_penalty, loss, kind="l2", scale=1.0):
     """InfoNCE over a batch of embeddings [B, E], plus the penalty on the logsumexp."""
-    size = len(phi)
     logits = np.array([[energy(a, b, kind, scale) for b in psi] for a in phi])
-    total = 0.0
+    return infonce(logits, logsumexp_penalty=logsumexp_penalty, loss=loss)
+
+
+def infonce(logits, *, logsumexp_penalty, loss):
+    """The loss of logits [B, B] whose diagonal is positive."""
+    size, total = len(logits), 0.0
     for i in range(size):
         row, column = np.exp(logits[i, :]), np.exp(logits[:, i])
         if loss in ("infonce", "symmetric_infonce"):
@@ -38,6 +42,55 @@ def critic_loss(phi, psi, *, logsumexp_penalty, loss, kind="l2", scale=1.0):
         penalized = column if loss == "backward_infonce" else row
         total += logsumexp_penalty * np.log(np.sum(penalized)) ** 2 / size
     return total
+
+
+def quasimetric(x, y):
+    """The metric residual network of one pair of embeddings [E]: arXiv 2406.17098."""
+    half = len(x) // 2
+    ahead = max(0.0, *(x[k] - y[k] for k in range(half)))
+    return ahead + np.sqrt(sum((x[k] - y[k]) ** 2 for k in range(half, len(x))))
+
+
+def temporal_loss(phi, psi, *, logsumexp_penalty, loss):
+    """InfoNCE of the potential of each goal, at the end of psi, minus the way there."""
+    logits = np.array([[b[-1] - quasimetric(a, b[:-1]) for b in psi] for a in phi])
+    return infonce(logits, logsumexp_penalty=logsumexp_penalty, loss=loss)
+
+
+def bin_shares(lasts, gamma, remaining):
+    """[K], how likely a truncated geometric offset lies in each bin, by adding its law up."""
+    law, shares = offset_law(gamma, remaining), np.zeros(len(lasts) + 1)
+    for k in range(1, remaining + 1):
+        shares[sum(k > last for last in lasts)] += law[k - 1]
+    return shares
+
+
+def log_rate(phi, psi, b, bins):
+    """Of bin b of one pair of embeddings: both levels minus the distance of the points."""
+    size = (len(phi) - bins) // bins
+    points = slice(b * size, (b + 1) * size)
+    return phi[b - bins] + psi[b - bins] + energy(phi[points], psi[points])
+
+
+def survival_energy(phi, psi, lasts, gamma):
+    """The log of the discounted time at the goal, of one pair of embeddings."""
+    shares = bin_shares(lasts, gamma, 5000)
+    rates = [log_rate(phi, psi, b, len(shares)) for b in range(len(shares))]
+    return np.log(sum(share * np.exp(rate) for share, rate in zip(shares, rates, strict=True)))
+
+
+def survival_loss(phi, psi, offset, remaining, lasts, gamma):
+    """Minus the mean log-likelihood of a row's event and of its censored pairs."""
+    size, loss = len(phi), 0.0
+    for i in range(size):
+        shares = bin_shares(lasts, gamma, remaining[i])
+        event = sum(offset[i] > last for last in lasts)
+        for j in range(size):
+            for b in range(event + 1 if i == j else len(shares)):
+                odds = shares[b] * np.exp(log_rate(phi[i], psi[j], b, len(shares))) / (size - 1)
+                hazard = odds / (1.0 + odds)
+                loss -= np.log(hazard if i == j and b == event else 1.0 - hazard) / size
+    return loss
 
 
 def actor_loss(energies, log_densities, temperature):

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState, make_agent
-from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.agents.crl.config import CrlConfig, Loss
 from robot_gcrl.agents.crl.losses import critic_terms, energy_matrix
 from robot_gcrl.nets.tanh_normal import make_tanh_normal, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch, sample_offset
@@ -75,6 +75,8 @@ def _batch(key: jax.Array, size: int) -> Batch:
         observation=jax.random.normal(keys[0], (size, OBSERVATION)),
         action=jax.random.uniform(keys[1], (size, ACTION), minval=-1.0),
         goal=jax.random.normal(keys[2], (size, len(GOAL_INDEX))),
+        offset=jnp.ones(size, jnp.int32),
+        remaining=jnp.ones(size, jnp.int32),
     )
 
 
@@ -110,11 +112,17 @@ def _critic(agent: Agent, state: AgentState, batch: Batch) -> list[Row]:
     matrix = [[naive.energy(a, b) for b in psi] for a in phi]
     rows = [_row("energy of all pairs", energy_matrix(phi_32, psi_32), matrix, 1e-5)]
     penalty = agent.config.logsumexp_penalty
-    for name, symmetric in (("symmetric InfoNCE", True), ("InfoNCE", False)):
-        terms = critic_terms(phi_32, psi_32, logsumexp_penalty=penalty, symmetric=symmetric)
-        loss = naive.critic_loss(phi, psi, logsumexp_penalty=penalty, symmetric=symmetric)
+    losses: tuple[tuple[str, Loss], ...] = (
+        ("backward InfoNCE", "backward_infonce"),
+        ("symmetric InfoNCE", "symmetric_infonce"),
+        ("InfoNCE", "infonce"),
+    )
+    for name, kind in losses:
+        terms = critic_terms(phi_32, psi_32, logsumexp_penalty=penalty, loss=kind)
+        loss = naive.critic_loss(phi, psi, logsumexp_penalty=penalty, loss=kind)
         rows.append(_row(f"{name} + logsumexp penalty", terms.loss, loss, 1e-5))
     _, metrics = jax.jit(agent.update)(state, batch, jax.random.key(0))
+    loss = naive.critic_loss(phi, psi, logsumexp_penalty=penalty, loss=agent.config.loss)
     rows.append(_row("critic loss of an update", metrics["critic_loss"], loss, 1e-5))
     return rows
 

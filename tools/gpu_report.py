@@ -202,6 +202,8 @@ def _update_time(task: Task, config: CrlConfig) -> dict[str, Any]:
         jax.random.normal(keys[0], (size, contract.observation_size)),
         jax.random.uniform(keys[1], (size, contract.action_size), minval=-1.0),
         jax.random.normal(keys[2], (size, contract.goal_size)),
+        offset=jnp.ones(size, jnp.int32),
+        remaining=jnp.ones(size, jnp.int32),
     )
     state = jax.jit(agent.init)(jax.random.key(1))
     update = jax.jit(agent.update, donate_argnums=0)

@@ -9,6 +9,7 @@ import numpy as np
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.energies import ENERGY_EPSILON
 from robot_gcrl.agents.crl.state import AgentState
+from robot_gcrl.agents.crl.survival import last_offsets, log_discounted
 from robot_gcrl.contract import Contract
 from robot_gcrl.contract.observe import observe
 from robot_gcrl.errors import PolicyError
@@ -66,17 +67,24 @@ def critic_entries(
 def critic_network(agent: Agent) -> CriticNetwork:
     """What the agent's encoders compute."""
     config = agent.config
+    weights = ()
+    if config.critic == "survival":
+        lasts = last_offsets(config.gamma, config.time_bins)
+        weights = tuple(log_discounted(lasts, config.gamma).tolist())
     return CriticNetwork(
         embedding_size=config.embedding_size,
         width=config.width,
         depth=config.depth,
         final_norm=config.final_norm,
         layer_norm_epsilon=LAYER_NORM_EPSILON,
-        energy_epsilon=ENERGY_EPSILON,
+        # A quasimetric is 0 between equals
+        energy_epsilon=0.0 if config.critic == "temporal_distance" else ENERGY_EPSILON,
         energy=config.energy,
         num_critics=config.num_critics,
         norm=config.norm,
         shift=SHIFT if config.norm == "hyperspherical" else 0.0,
+        critic=config.critic,
+        log_weights=weights,
     )
 
 

@@ -35,11 +35,15 @@ class Batch(NamedTuple):
       observation: [B, O].
       action: [B, H A], of the anchor and of the H - 1 rows after it.
       goal: [B, G], in observation units.
+      offset: int32 [B], control steps from the anchor to its goal: at most `remaining`.
+      remaining: int32 [B], control steps of the anchor's episode that are stored after it (L).
     """
 
     observation: Float[Array, "B O"]
     action: Float[Array, "B K"]
     goal: Float[Array, "B G"]
+    offset: Int[Array, " B"]
+    remaining: Int[Array, " B"]
 
 
 class Anchors(NamedTuple):
@@ -89,6 +93,8 @@ def sample(
         observation=replay.observation[at],
         action=replay.action[rows, anchors.world[:, None]].reshape(batch_size, -1),
         goal=replay.observation[later][:, np.asarray(goal_index)],
+        offset=offset,
+        remaining=remaining,
     )
 
 

@@ -27,6 +27,8 @@ _SINCE = {
     "eval_action": "mode",
     "norm": "layer",
     "chunk": 1,
+    "critic": "contrastive",
+    "time_bins": 8,
 }
 
 

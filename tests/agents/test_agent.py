@@ -30,6 +30,8 @@ def batch_of(size: int = 10, seed: int = 0) -> Batch:
         observation=jax.random.normal(keys[0], (size, 5)),
         action=jax.random.uniform(keys[1], (size, 3), minval=-1.0),
         goal=jax.random.normal(keys[2], (size, 2)),
+        offset=1 + 7 * jnp.arange(size) % 40,
+        remaining=jnp.full(size, 40),
     )
 
 
@@ -43,7 +45,7 @@ def naive_losses(
     state: AgentState, critic: dict, actor: dict, noise: np.ndarray
 ) -> tuple[float, float]:
     """Critic's and actor's loss of a batch, each in its own parameters."""
-    observation, action, goal = (np.asarray(x, np.float64) for x in batch_of())
+    observation, action, goal = (np.asarray(x, np.float64) for x in batch_of()[:3])
     phi = naive.residual_network(np.hstack([observation, action]), critic["sa_encoder"])
     psi = naive.residual_network(goal, critic["g_encoder"])
     critic_loss = naive.critic_loss(phi, psi, logsumexp_penalty=0.1, loss="infonce")
@@ -121,6 +123,38 @@ GOLDEN = {
 }
 
 
+TIME = {
+    "survival": {"time_bins": 3},
+    "temporal_distance": {"loss": "symmetric_infonce"},
+}
+
+
+@pytest.mark.parametrize("critic", TIME)
+def test_critics_that_know_time_update_and_judge_as_their_equations_say(critic: str):
+    agent = small_agent(critic=critic, gamma=0.9, **TIME[critic])
+    state = jax.jit(agent.init)(jax.random.key(3))
+    batch = batch_of()
+    phi = naive.residual_network(
+        np.hstack([batch.observation, batch.action]), state.critic["sa_encoder"]
+    )
+    psi = naive.residual_network(batch.goal, state.critic["g_encoder"])
+    pairs = list(zip(phi, psi, strict=True))
+    if critic == "survival":
+        lasts = [1, 20]
+        offset, remaining = (np.asarray(x).tolist() for x in batch[3:])
+        energies = [naive.survival_energy(a, b, lasts, 0.9) for a, b in pairs]
+        loss = naive.survival_loss(phi, psi, offset, remaining, lasts, 0.9)
+    else:
+        energies = [-naive.quasimetric(a, b[:-1]) for a, b in pairs]
+        loss = naive.temporal_loss(phi, psi, logsumexp_penalty=0.1, loss="symmetric_infonce")
+    energy = jax.jit(agent.energy)(state, batch.observation, batch.action, batch.goal)
+    np.testing.assert_allclose(energy, energies, atol=1e-4)
+    after, metrics = jax.jit(agent.update)(state, batch, jax.random.key(5))
+    assert float(metrics["critic_loss"]) == pytest.approx(loss, rel=1e-4)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+    assert set(metrics) == set(GOLDEN)
+
+
 def test_every_metric_varies():
     state, rows = STATE, []
     for step in range(4):
@@ -170,6 +204,8 @@ def test_the_agent_acts_by_the_mean_of_its_distribution_where_it_shall():
     key = jax.random.key(0)
     sampled = [a.act(STATE, batch.observation, batch.goal, key) for a in (agent, AGENT)]
     np.testing.assert_array_equal(sampled[0], sampled[1])
+
+
 def test_a_chunk_is_decided_on_and_judged_at_once():
     agent = small_agent(chunk=2)
     assert agent.target_entropy == 2 * AGENT.target_entropy == -3.0
@@ -264,7 +300,8 @@ def test_the_agent_learns_which_action_reaches_a_goal():
         keys = jax.random.split(key, 3)
         observation = jax.random.uniform(keys[0], (64, 2), minval=-1.0)
         action = jax.random.uniform(keys[1], (64, 2), minval=-1.0)
-        return Batch(observation, action, observation + action)
+        ones = jnp.ones(64, jnp.int32)
+        return Batch(observation, action, observation + action, offset=ones, remaining=ones)
 
     def step(state: AgentState, key: jax.Array) -> tuple[AgentState, jax.Array]:
         state, metrics = agent.update(state, draw(key), jax.random.split(key, 3)[2])

@@ -28,6 +28,8 @@ REFUSED = [
     ("chunk", 0, "a whole number from 1 to 32"),
     ("chunk", 33, "a whole number from 1 to 32"),
     ("loss", "nce", "one of infonce, backward_infonce, symmetric_infonce"),
+    ("critic", "quasi", "one of contrastive, survival, temporal_distance"),
+    ("time_bins", 1, "a whole number of 2 or more"),
     ("energy", "norm", "one of l2, squared_l2, dot, cosine"),
     ("cosine_scale", 0.0, "a number above 0"),
     ("num_critics", 3, "1 or 2"),
@@ -61,6 +63,29 @@ def test_a_scale_without_a_cosine_is_refused(name: str, value: Any):
     assert str(error.value) == (
         f"Agent setting {name} is {value!r} and energy is 'dot', which does not read it. Expected "
         f"energy 'cosine'. Change energy, or leave {name} out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [({"critic": "survival", "time_bins": 5}, 5), ({"critic": "temporal_distance"}, 2)],
+)
+def test_an_embedding_that_a_critic_cannot_divide(settings: dict, parts: int):
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(embedding_size=9, **settings)
+    assert str(error.value) == (
+        f"Agent setting embedding_size is 9. Expected a multiple of {parts}: the critic "
+        f"{settings['critic']!r} divides the embedding into {parts} equal parts. "
+        "Change embedding_size."
+    )
+
+
+def test_the_survival_critic_has_its_own_loss():
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(critic="survival", loss="symmetric_infonce")
+    assert str(error.value) == (
+        "Agent setting loss is 'symmetric_infonce' with critic 'survival'. Expected 'infonce', the "
+        "default: this critic has a likelihood of its own in its place. Leave loss out."
     )
 
 

@@ -1,5 +1,6 @@
 """The critic of a policy file: that it is the agent's, and what is refused."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from robot_gcrl.policy.critic import critic_network, critic_weights
 from robot_gcrl.policy.export import export_policy
 from robot_gcrl.policy.runtime import PolicyFile, make_critic, read_policy
 from robot_gcrl.policy.runtime.archive import ENTRIES, MANIFEST, OPTIONAL
-from robot_gcrl.policy.runtime.critic import Critic
+from robot_gcrl.policy.runtime.critic import Critic, CriticNetwork
 from robot_gcrl.policy.runtime.file import GOLDEN_ENERGY
 from robot_gcrl.policy.verify import verify_policy
 from robot_gcrl.policy.write import arrays_bytes
@@ -40,6 +41,8 @@ CASES = {
     "rms": ({"depth": 4, "width": 16, "norm": "rms", "final_norm": True}, None),
     "sphere": ({"depth": 8, "width": 16, "norm": "hyperspherical", "num_critics": 2}, None),
     "cosine": ({"depth": 4, "width": 16, "energy": "cosine", "num_critics": 2}, None),
+    "temporal distance": ({"critic": "temporal_distance", "normalize_observations": True}, None),
+    "survival": ({"critic": "survival", "embedding_size": 15, "time_bins": 5}, PLAIN),
     "deep": ({"depth": 64, "width": 32, "final_norm": True, "normalize_observations": True}, None),
 }
 
@@ -103,6 +106,29 @@ def test_a_file_holds_two_critics_and_their_scales(tmp_path: Path) -> None:
     one = make_file(tmp_path / "one.policy", with_critic=True, width=16, energy="cosine")
     assert one.critic_weights["log_scale"].shape == ()
     assert "num_critics" not in one.entry("critic.json").decode()
+
+
+def test_a_contrastive_critic_is_described_as_before() -> None:
+    agent, _ = make_perturbed(make_contract())
+    description = critic_network(agent)
+    text = description.to_json()
+    assert sorted(json.loads(text)) == [
+        "depth",
+        "embedding_size",
+        "energy_epsilon",
+        "final_norm",
+        "layer_norm_epsilon",
+        "width",
+    ]
+    assert CriticNetwork.from_json(text) == description
+
+
+@pytest.mark.parametrize("critic", ["survival", "temporal_distance"])
+def test_a_critic_that_knows_time_is_exported_and_verified(tmp_path: Path, critic: str) -> None:
+    file = make_file(tmp_path / "a.policy", width=16, with_critic=True, critic=critic)
+    assert file.critic is not None
+    assert file.critic.critic == critic
+    assert verify_policy(file.path)["checks"][-1]["ok"] is True
 
 
 def test_nan_is_seen_in_its_row_alone(believing: PolicyFile) -> None:
@@ -190,6 +216,10 @@ def test_the_critic_is_read_when_it_is_asked_for(believing: PolicyFile, tmp_path
         ({"depth": 4, "energy_epsilon": -1.0}, "energy_epsilon -1.0"),
         ({"energy_epsilon": 1e-6, "energy": "l1"}, "energy 'l1'"),
         ({"energy": "l2", "num_critics": 0}, "num_critics 0"),
+        ({"num_critics": 1, "energy_epsilon": 0.0, "critic": "quasi"}, "critic 'quasi'"),
+        ({"critic": "survival"}, "critic 'survival', 0 bins, embedding_size 64"),
+        ({"log_weights": [0.0] * 5}, "critic 'survival', 5 bins, embedding_size 64"),
+        ({"log_weights": [float("nan")] * 4}, "log_weights (nan, nan, nan, nan)"),
     ):
         rewrite(path, change_json("critic.json", **changes))
         file = read_policy(path)
@@ -199,7 +229,7 @@ def test_the_critic_is_read_when_it_is_asked_for(believing: PolicyFile, tmp_path
         assert str(caught.value) == DAMAGED.format(
             path=path, what=f"critic.json cannot be read ({what})"
         )
-    rewrite(path, change_json("critic.json", depth=8, num_critics=1))
+    rewrite(path, change_json("critic.json", depth=8, critic="contrastive", log_weights=[]))
     with pytest.raises(PolicyError, match=r"critic\.npz cannot be read \(sa_encoder/blocks/layer0"):
         make_critic(read_policy(path))
 

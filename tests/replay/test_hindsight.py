@@ -60,12 +60,13 @@ def check_goals(replay: Replay, batch: hindsight.Batch) -> None:
     oldest = int(replay.inserted) - int(stored_rows(replay))
     known = naive.anchors(replay.episode, int(replay.inserted))
     offsets = collections.defaultdict(list)
-    for (world, time), (goal_world, goal_time) in zip(
-        np.asarray(batch.observation, int), np.asarray(batch.goal, int), strict=True
+    for (world, time), (goal_world, goal_time), said, left in zip(
+        *(np.asarray(x, int) for x in (batch.observation, batch.goal, *batch[3:])), strict=True
     ):
         assert goal_world == world
         offset = goal_time - time
         remaining = known[int(time) - oldest, int(world)]
+        assert (said, left) == (offset, remaining)
         assert 1 <= offset <= remaining
         offsets[remaining].append(offset)
     statistic = degrees = 0.0

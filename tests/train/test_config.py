@@ -41,6 +41,13 @@ def test_settings_of_an_agent_from_before_there_were_more_of_them() -> None:
     assert from_content(content) == config
 
 
+def test_a_configuration_from_before_the_critics_is_read() -> None:
+    content = to_content(make_config(RUN))
+    assert content["agent"].pop("critic") == "contrastive"
+    assert content["agent"].pop("time_bins") == 8
+    assert from_content(content) == make_config(RUN)
+
+
 def test_every_setting_is_explained_in_one_sentence() -> None:
     source = Path(sys.modules[TrainConfig.__module__].__file__ or "").read_text()
     classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]

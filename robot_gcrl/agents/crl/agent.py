@@ -1,8 +1,9 @@
 """The contrastive goal-conditioned agent: state in, state out.
 
 The critic tells the goal that a state and action led to from the goals of other rows; the actor
-picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052). There
-is no reward and no target network. All methods are pure and may be traced inside jit and scan.
+picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052; other
+critics: `robot_gcrl.agents.crl.critics`). There is no reward and no target network. All methods are
+pure and may be traced inside jit and scan.
 
 With `CrlConfig.chunk` H above 1 the actor decides on H actions at once, which are executed open
 loop and judged together, phi(s, a_1..a_H): exploration keeps its direction for H steps, and the
@@ -149,7 +150,7 @@ class Agent:
         psi(goal) is computed once and serves the critic's and the actor's loss.
         """
         observation, goal = self._normalized(state.moments, batch.observation, batch.goal)
-        batch = Batch(observation, batch.action, goal)
+        batch = batch._replace(observation=observation, goal=goal)
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
         )(state.critic, batch)
@@ -178,7 +179,9 @@ class Agent:
     ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "*C B E"]]]:
         psi = self.networks.psi(critic, batch.goal)
         phi = self.networks.phi(critic, batch.observation, batch.action)
-        terms = self.networks.critic_terms(critic, phi, psi)
+        terms = self.networks.critic_terms(
+            critic, phi, psi, offset=batch.offset, remaining=batch.remaining
+        )
         return terms.loss, (terms, psi)
 
     def _actor_loss(

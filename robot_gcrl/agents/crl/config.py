@@ -9,6 +9,7 @@ from robot_gcrl.errors import ConfigError
 HeadInit = Literal["published", "small"]
 BlockInit = Literal["published", "zero"]
 Loss = Literal["infonce", "backward_infonce", "symmetric_infonce"]
+Critic = Literal["contrastive", "survival", "temporal_distance"]
 EvalAction = Literal["mode", "mean"]
 Norm = Literal["layer", "rms", "hyperspherical"]
 Energy = Literal["l2", "squared_l2", "dot", "cosine"]
@@ -22,7 +23,17 @@ _CHOICES = {
     "block_init": BlockInit,
     "loss": Loss,
     "energy": Energy,
+    "critic": Critic,
     "eval_action": EvalAction,
+    "norm": Norm,
+}
+# Of whole numbers
+_LEASTS = {
+    "width": 1,
+    "actor_width": 1,
+    "embedding_size": 1,
+    "batch_size": 2,
+    "time_bins": 2,
 }
 
 
@@ -49,14 +60,20 @@ class CrlConfig:
       initial_log_temperature: natural logarithm of the first temperature.
       target_entropy_scale: the policy's target entropy is minus this times the numbers that it
         decides on at once, action size times chunk [nat].
-      logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss.
+      logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss, if that is an InfoNCE.
       gamma: discount per control step of the futures that goals are drawn from.
       loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
         each goal; "symmetric_infonce" both.
+      critic: "contrastive" has the energy that `energy` names, "temporal_distance" minus a
+        quasimetric, which need not be the same there and back; "survival" learns in which bin of
+        time a goal is reached, from goals that were reached and from episodes that ended before,
+        and its energy is the log of the discounted time there.
+      time_bins: of the survival critic; each has its share of the embeddings.
       chunk: actions that the actor decides on at once and that are executed open loop (H); the
         critic judges them together.
-      energy: of an embedded state-action and an embedded goal: minus their distance ("l2"), minus
-        its square, their product ("dot"), or the cosine of their angle times a scale.
+      energy: of a contrastive critic, between an embedded state-action and an embedded goal: minus
+        their distance ("l2"), minus its square, their product ("dot"), or the cosine of their angle
+        times a scale.
       cosine_scale: what the cosine is multiplied by, at first: the inverse temperature of the
         softmax over it.
       learn_cosine_scale: whether the logarithm of that scale is learned with the encoders.
@@ -84,6 +101,8 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     loss: Loss = "infonce"
+    critic: Critic = "contrastive"
+    time_bins: int = 8
     chunk: int = 1
     energy: Energy = "l2"
     cosine_scale: float = 10.0
@@ -101,8 +120,7 @@ class CrlConfig:
                     f"a multiple of {LAYERS_PER_BLOCK} from {LAYERS_PER_BLOCK} to {MAX_DEPTH}: "
                     f"a residual block has {LAYERS_PER_BLOCK} layers",
                 )
-        leasts = {"width": 1, "actor_width": 1, "embedding_size": 1, "batch_size": 2}
-        for name, least in leasts.items():
+        for name, least in _LEASTS.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise _refuse(name, value, f"a whole number of {least} or more")
@@ -124,10 +142,14 @@ class CrlConfig:
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
+        self._check_choices()
+        self._check_cosine()
+        self._check_critic()
+
+    def _check_choices(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise _refuse(name, getattr(self, name), f"one of {', '.join(get_args(choices))}")
-        self._check_cosine()
 
     def _check_cosine(self) -> None:
         for name in ("cosine_scale", "learn_cosine_scale"):
@@ -137,6 +159,27 @@ class CrlConfig:
                     f"Agent setting {name} is {value!r} and energy is {self.energy!r}, which does "
                     f"not read it. Expected energy 'cosine'. Change energy, or leave {name} out."
                 )
+
+    def _check_critic(self) -> None:
+        """What goes together; each setting is in its own range."""
+        if self.critic != "contrastive" and self.energy != "l2":
+            raise ConfigError(
+                f"Agent setting energy is {self.energy!r} with critic {self.critic!r}, which has "
+                "an energy of its own. Expected 'l2', the default. Leave energy out."
+            )
+        if self.critic == "survival" and self.loss != "infonce":
+            raise ConfigError(
+                f"Agent setting loss is {self.loss!r} with critic 'survival'. Expected 'infonce', "
+                "the default: this critic has a likelihood of its own in its place. Leave loss out."
+            )
+        parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
+        if self.embedding_size % parts:
+            raise _refuse(
+                "embedding_size",
+                self.embedding_size,
+                f"a multiple of {parts}: the critic {self.critic!r} divides the embedding into "
+                f"{parts} equal parts",
+            )
 
 
 def _refuse(name: str, value: object, expected: str) -> ConfigError:

@@ -1,7 +1,8 @@
 """The contrastive losses, as pure functions of arrays.
 
 f_ij is the energy of state-action i and goal j. Row i of a batch is a positive pair with goal i and
-a negative one with every other goal. Letters: B batch, E embedding.
+a negative one with every other goal. Other critics are in `survival` and `quasimetric`. Letters: B
+batch, E embedding.
 """
 
 from typing import NamedTuple
@@ -50,21 +51,50 @@ def critic_terms(
     is infonce with i and j exchanged, in the penalty and in what is watched too: what its loss
     leaves open is a number for each goal, and the logsumexp over rows is what fixes it.
     """
-    size = phi.shape[0]
-    own = jnp.eye(size, dtype=bool)
+    own = jnp.eye(phi.shape[0], dtype=bool)
     positive = paired_energy(phi, psi, energy, scale)  # exact: these are the small distances
     energies = jnp.where(own, positive, energy_matrix(phi, psi, energy, scale))
+    return infonce_terms(positive, energies, logsumexp_penalty=logsumexp_penalty, loss=loss)
+
+
+def infonce_terms(
+    positive: Float[Array, " B"],
+    energies: Float[Array, "B B"],
+    *,
+    logsumexp_penalty: float,
+    loss: Loss,
+) -> CriticTerms:
+    """The loss of `critic_terms` for any energies; `positive` is their diagonal."""
     if loss == "backward_infonce":
         energies = energies.T
     normalizer = jax.nn.logsumexp(energies, axis=1)
     total = jnp.mean(normalizer - positive) + logsumexp_penalty * jnp.mean(jnp.square(normalizer))
     if loss == "symmetric_infonce":
         total += jnp.mean(jax.nn.logsumexp(energies, axis=0) - positive)
+    return watched_terms(total, positive, energies, normalizer)
+
+
+def watched_terms(
+    loss: Float[Array, ""],
+    positive: Float[Array, " B"],
+    energies: Float[Array, "B B"],
+    logsumexp: Float[Array, " B"],
+) -> CriticTerms:
+    """A loss with what is worth watching beside it.
+
+    Args:
+      loss: to be minimised.
+      positive: energy of each row with its own goal.
+      energies: of each row with every goal; `positive` on the diagonal.
+      logsumexp: of each row of the energies.
+    """
+    size = positive.shape[0]
+    own = jnp.eye(size, dtype=bool)
     best_negative = jnp.max(jnp.where(own, -jnp.inf, lax.stop_gradient(energies)), axis=1)
     return CriticTerms(
-        loss=total,
+        loss=loss,
         categorical_accuracy=jnp.mean(positive > best_negative),
-        logsumexp=jnp.mean(normalizer),
+        logsumexp=jnp.mean(logsumexp),
         energy_positive=jnp.mean(positive),
         energy_negative=(jnp.sum(energies) - jnp.sum(positive)) / (size * (size - 1)),
     )

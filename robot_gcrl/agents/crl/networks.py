@@ -2,9 +2,10 @@
 
 phi(s, a) and psi(g) embed in R^E, the actor maps (s, g) to the 2K numbers of its distribution; each
 is a residual trunk. Where the agent decides on chunks of H actions, `a` is all of them, one after
-the other: K = H A numbers. Outside this module and `nets/`, parameters are nested dicts of arrays.
-Of two critics they are stacked along a leading axis, and so are embeddings: `C_batch` in
-shapes is the batch, behind an axis of 2 where there are two critics.
+the other: K = H A numbers. Some critics have numbers beside the embeddings, at the end of them
+(`robot_gcrl.agents.crl.critics`): E is with them. Outside this module and `nets/`, parameters are
+nested dicts of arrays. Of two critics they are stacked along a leading axis, and so are embeddings:
+`C_batch` in shapes is the batch, behind an axis of 2 where there are two critics.
 """
 
 import math
@@ -16,11 +17,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
-from robot_gcrl.agents.crl.energies import paired_energy
-from robot_gcrl.agents.crl.losses import CriticTerms, critic_terms
+from robot_gcrl.agents.crl.critics import energy_of, output_sizes, terms_of
+from robot_gcrl.agents.crl.losses import CriticTerms
 from robot_gcrl.nets.hyperspherical import SphereTrunk, project
 from robot_gcrl.nets.residual import ResidualTrunk
 from robot_gcrl.nets.tanh_normal import TanhNormal, make_tanh_normal
@@ -114,24 +115,29 @@ class Networks:
         """
 
         def energy(critic: Params, phi: Array, psi: Array) -> Array:
-            return paired_energy(phi, psi, self.config.energy, self._scale(critic))
+            return energy_of(self.config, phi, psi, self._scale(critic))
 
         energies = self._each(energy, critic, phi, psi)
         return energies if self.config.num_critics == 1 else jnp.min(energies, axis=0)
 
-    def critic_terms(self, critic: Params, phi: Array, psi: Array) -> CriticTerms:
-        """The critic's loss; of two critics the sum of theirs, and the mean of what is watched."""
+    def critic_terms(
+        self,
+        critic: Params,
+        phi: Array,
+        psi: Array,
+        *,
+        offset: Int[Array, " B"],
+        remaining: Int[Array, " B"],
+    ) -> CriticTerms:
+        """The critic's loss; of two critics the sum of theirs, and the mean of what is watched.
+
+        Arguments as of `critics.terms_of`.
+        """
         config = self.config
 
         def terms(critic: Params, phi: Array, psi: Array) -> CriticTerms:
-            return critic_terms(
-                phi,
-                psi,
-                logsumexp_penalty=config.logsumexp_penalty,
-                loss=config.loss,
-                energy=config.energy,
-                scale=self._scale(critic),
-            )
+            scale = self._scale(critic)
+            return terms_of(config, phi, psi, scale, offset=offset, remaining=remaining)
 
         each = self._each(terms, critic, phi, psi)
         if config.num_critics == 1:
@@ -161,11 +167,10 @@ def make_networks(
 ) -> Networks:
     """The networks that `config` describes."""
     decided = config.chunk * action_size
+    sa_outputs, g_outputs = output_sizes(config)
 
-    def encoder(input_size: int) -> Network:
-        return _make_network(
-            config, input_size, config.embedding_size, depth=config.depth, width=config.width
-        )
+    def encoder(input_size: int, outputs: int) -> Network:
+        return _make_network(config, input_size, outputs, depth=config.depth, width=config.width)
 
     return Networks(
         config=config,
@@ -176,8 +181,8 @@ def make_networks(
             depth=config.actor_depth,
             width=config.actor_width or config.width,
         ),
-        sa_encoder=encoder(observation_size + decided),
-        g_encoder=encoder(goal_size),
+        sa_encoder=encoder(observation_size + decided, sa_outputs),
+        g_encoder=encoder(goal_size, g_outputs),
     )
 
 

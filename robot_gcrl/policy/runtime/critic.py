@@ -1,16 +1,22 @@
 """What the agent believes: the critic of a policy file, in NumPy, for a viewer to draw.
 
-    phi = trunk(concatenate(observation, action)), psi = trunk(goal'), both [E]
-    energy, of two critics the lower, by its name:
-        l2          -sqrt(|phi - psi|^2 + energy_epsilon)
-        squared_l2  -|phi - psi|^2
-        dot         phi . psi
-        cosine      exp(log_scale) phi' . psi', with x' = x / sqrt(|x|^2 + energy_epsilon)
+    phi = trunk(concatenate(observation, action)), psi = trunk(goal'), of two critics the lower
+    energy counts
+    contrastive, both [E], by the name of its energy:
+      l2          -sqrt(|phi - psi|^2 + energy_epsilon)
+      squared_l2  -|phi - psi|^2
+      dot         phi . psi
+      cosine      exp(log_scale) phi' . psi', with x' = x / sqrt(|x|^2 + energy_epsilon)
+    temporal_distance, psi [E + 1], whose last number is not used:
+      -max(0, max_k (phi_k - psi_k)) - |phi' - psi'|, k over the first half, ' the second
+    survival, both [E + K]: K points of E / K and K levels u (of phi) and v (of psi):
+      log sum_b exp(log_weights_b + u_b + v_b - sqrt(|phi_b - psi_b|^2 + energy_epsilon))
 
 Observation and goal' are those that the actor takes, normalised alike (see
 `robot_gcrl.policy.runtime.network`, also for the trunk). The higher the energy, the likelier the
 goal is reached from there; only differences and the order of energies mean something. Letters: B
-rows, I inputs, A action, P previous actions, G goal, E embedding, H actions decided on at once.
+rows, I inputs, A action, P previous actions, G goal, E embedding, H actions decided on at once, K
+bins of time.
 """
 
 import json
@@ -55,6 +61,8 @@ class CriticNetwork:
       num_critics: pairs of encoders; the arrays of two are stacked.
       norm: of the trunks, as of the actor's.
       shift: likewise.
+      critic: contrastive, temporal_distance or survival.
+      log_weights: [K] of a survival critic: log of each bin's discounted share of time.
     """
 
     embedding_size: int
@@ -67,16 +75,25 @@ class CriticNetwork:
     num_critics: int = 1
     norm: str = "layer"
     shift: float = 0.0
+    critic: str = "contrastive"
+    log_weights: tuple[float, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """How many numbers phi and psi have."""
+        bins = len(self.log_weights)
+        potential = int(self.critic == "temporal_distance")
+        return self.embedding_size + bins, self.embedding_size + bins + potential
 
     def shapes(self, network: Network) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of weights, for the critic beside an actor."""
         inputs = (network.observation_size + network.decided, network.goal_size)
         shapes: dict[str, tuple[int, ...]] = {
             f"{encoder}/{name}": shape
-            for encoder, size in zip(ENCODERS, inputs, strict=True)
+            for encoder, size, outputs in zip(ENCODERS, inputs, self.outputs, strict=True)
             for name, shape in trunk_shapes(
                 size,
-                self.embedding_size,
+                outputs,
                 width=self.width,
                 num_blocks=self.depth // len(LAYERS),
                 final_norm=self.final_norm,
@@ -100,7 +117,8 @@ class CriticNetwork:
         Raises:
           ValueError, TypeError: it is no such object.
         """
-        critic = cls(**json.loads(text))
+        content = json.loads(text)
+        critic = cls(**content | {"log_weights": tuple(content.get("log_weights", ()))})
         require_trunk((critic.embedding_size, critic.width), critic.depth, critic.norm)
         if not (math.isfinite(critic.energy_epsilon) and critic.energy_epsilon >= 0.0):
             raise ValueError(f"energy_epsilon {critic.energy_epsilon}")
@@ -108,7 +126,20 @@ class CriticNetwork:
             raise ValueError(f"energy {critic.energy!r}")
         if critic.num_critics not in (1, 2):
             raise ValueError(f"num_critics {critic.num_critics}")
+        critic._require_parts()
         return critic
+
+    def _require_parts(self) -> None:
+        bins = len(self.log_weights)
+        parts = {"contrastive": 1, "temporal_distance": 2, "survival": max(bins, 1)}
+        if self.critic not in parts:
+            raise ValueError(f"critic {self.critic!r}")
+        if (bins > 0) != (self.critic == "survival") or self.embedding_size % parts[self.critic]:
+            raise ValueError(
+                f"critic {self.critic!r}, {bins} bins, embedding_size {self.embedding_size}"
+            )
+        if not all(math.isfinite(weight) for weight in self.log_weights):
+            raise ValueError(f"log_weights {self.log_weights}")
 
 
 class _Pair(NamedTuple):
@@ -142,7 +173,7 @@ class Critic:
         self._contract, self._decided = contract, network.decided
         self._senses = make_senses(contract, network, moments)
         self._pairs = [_pair(critic, each) for each in _unstacked(critic, weights)]
-        self._kind, self._epsilon = critic.energy, np.float32(critic.energy_epsilon)
+        self._critic = critic
 
     def energy(
         self,
@@ -170,20 +201,10 @@ class Critic:
             state_action = np.concatenate((x[:, :split], action), axis=-1)
             wanted = np.ascontiguousarray(x[:, split:])
             energies = [
-                self._energy(pair.phi(state_action), pair.psi(wanted), pair.scale)
+                pair_energy(self._critic, pair.phi(state_action), pair.psi(wanted), pair.scale)
                 for pair in self._pairs
             ]
             return np.minimum.reduce(energies)
-
-    def _energy(self, phi: np.ndarray, psi: np.ndarray, scale: np.float32) -> np.ndarray:
-        if self._kind == "dot":
-            return np.vecdot(phi, psi)
-        if self._kind == "cosine":
-            lengths = (np.sqrt(np.vecdot(x, x) + self._epsilon) for x in (phi, psi))
-            return scale * np.vecdot(phi, psi) / math.prod(lengths)
-        difference = phi - psi
-        squared = np.vecdot(difference, difference)
-        return -squared if self._kind == "squared_l2" else -np.sqrt(squared + self._epsilon)
 
     def _rows(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         contract = self._contract
@@ -223,6 +244,40 @@ def _pair(critic: CriticNetwork, weights: Weights) -> _Pair:
         for encoder in ENCODERS
     )
     return _Pair(phi, psi, np.exp(np.float32(weights.get("log_scale", 0.0))))
+
+
+def pair_energy(
+    critic: CriticNetwork, phi: np.ndarray, psi: np.ndarray, scale: np.float32 | float = 1.0
+) -> np.ndarray:
+    """The energy of each pair of the encoders' outputs, float32 [B]; `scale` is the cosine's."""
+    epsilon = critic.energy_epsilon
+    if critic.critic == "temporal_distance":
+        ahead, beside = np.split(phi - psi[:, :-1], 2, axis=-1)
+        return -np.maximum(ahead.max(axis=-1), np.float32(0.0)) - _length(beside, 0.0)
+    if critic.critic == "contrastive":
+        return _contrastive_energy(critic.energy, epsilon, phi, psi, np.float32(scale))
+    weights, size = np.asarray(critic.log_weights, np.float32), critic.embedding_size
+    points = (phi - psi)[:, :size].reshape(len(phi), len(weights), -1)
+    levels = phi[:, size:] + psi[:, size:]
+    logs = weights + levels - _length(points, epsilon)
+    return np.logaddexp.reduce(logs, axis=-1)
+
+
+def _contrastive_energy(
+    kind: str, epsilon: float, phi: np.ndarray, psi: np.ndarray, scale: np.float32
+) -> np.ndarray:
+    if kind == "dot":
+        return np.vecdot(phi, psi)
+    if kind == "cosine":
+        return scale * np.vecdot(phi, psi) / (_length(phi, epsilon) * _length(psi, epsilon))
+    difference = phi - psi
+    if kind == "squared_l2":
+        return -np.vecdot(difference, difference)
+    return -_length(difference, epsilon)
+
+
+def _length(x: np.ndarray, epsilon: float) -> np.ndarray:
+    return np.sqrt(np.vecdot(x, x) + np.float32(epsilon))
 
 
 def make_critic(file: "PolicyFile") -> Critic:
