@@ -17,7 +17,13 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off"}
+_SINCE = {
+    "randomize": "off",
+    "goal_proposal": "task",
+    "goal_proposal_share": 0.5,
+    "goal_noise": None,
+    "curriculum_radius": None,
+}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:

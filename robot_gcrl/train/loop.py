@@ -26,6 +26,7 @@ from robot_gcrl.replay.hindsight import sample
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.divergence import first_divergence
+from robot_gcrl.train.proposal_sums import proposal_sums
 
 Sums = dict[str, Float[Array, ""]]
 
@@ -82,6 +83,10 @@ def make_program(task: Task, config: TrainConfig) -> Program:
         near_goal_radius=config.near_goal_radius,
         near_goal_share=config.near_goal_share,
         random_start_share=config.random_start_share,
+        goal_proposal=config.goal_proposal,
+        goal_proposal_share=config.goal_proposal_share,
+        goal_noise=config.goal_noise,
+        curriculum_radius=config.curriculum_radius,
         stagger=True,
     )
     env = GoalEnv(task, engine, goals="train", practice=practice, randomize=config.randomize)
@@ -176,6 +181,9 @@ def _iterate(
 ) -> tuple[TrainState, Sums]:
     iteration_key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.iteration)
     steps = jnp.arange(config.rollout)
+    # Beyond the last step's number, so that no step has this key
+    refill_key = jax.random.fold_in(iteration_key, config.rollout)
+    worlds = env.refill(state.env, state.replay, refill_key)
 
     def control_step(
         carry: tuple[AgentState, Replay, EnvState], step_and_count: tuple[Array, Array]
@@ -193,11 +201,11 @@ def _iterate(
             learner, replay, learn_key, count + ticket.token, agent, env, config
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
-        sums = learning | _episode_sums(env, worlds, task)
+        sums = learning | _episode_sums(env, worlds, task) | proposal_sums(worlds)
         return (learner, replay, worlds), (sums, worlds.physics.diverged)
 
     carry, (sums, diverged) = jax.lax.scan(
-        control_step, (state.agent, state.replay, state.env), (steps, counts)
+        control_step, (state.agent, state.replay, worlds), (steps, counts)
     )
     learner, replay, worlds = carry
     totals = {name: value.sum() for name, value in sums.items()} | first_divergence(diverged)
