@@ -77,7 +77,7 @@ class TrainConfig:
     goal_proposal_share: float = 0.5
     """Share of the training goals that the proposal gives."""
     goal_noise: float | None = None
-    """Deviation of visited_noise from what was visited, in the goal's unit; None: success radius."""
+    """Standard deviation of visited_noise, in the unit of the goal; None is the success radius."""
     curriculum_radius: float | None = None
     """First and least radius of the curriculum, in the goal's unit; None is two success radii."""
     randomize: Level = "off"
