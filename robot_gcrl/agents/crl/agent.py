@@ -25,7 +25,7 @@ from robot_gcrl.agents.crl.losses import (
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
 from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state
 from robot_gcrl.nets.moments import Moments, normalize, update_moments
-from robot_gcrl.nets.tanh_normal import mode, sample_tanh_normal
+from robot_gcrl.nets.tanh_normal import TanhNormal, mode, sample_tanh_normal
 from robot_gcrl.replay.hindsight import Batch
 
 
@@ -75,11 +75,20 @@ class Agent:
 
         The goal is in observation units.
         """
-        observation, goal = self._normalized(state.moments, observation, goal)
-        policy = self.networks.policy(state.actor, observation, goal)
+        policy = self.policy(state, observation, goal)
         if key is None:
             return mode(policy)
         return sample_tanh_normal(policy, key=key)[0]
+
+    def policy(
+        self,
+        state: AgentState,
+        observation: Float[Array, "*batch O"],
+        goal: Float[Array, "*batch G"],
+    ) -> TanhNormal:
+        """The distribution of actions; the goal is in observation units."""
+        observation, goal = self._normalized(state.moments, observation, goal)
+        return self.networks.policy(state.actor, observation, goal)
 
     def energy(
         self,

@@ -1,0 +1,92 @@
+"""A radius that follows success: the estimate, its growth, its floor and its ceiling."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from robot_gcrl.env.curriculum import (
+    FACTOR,
+    JUDGED,
+    Curriculum,
+    advance,
+    estimated_success,
+    make_curriculum,
+)
+
+LENGTH = 50
+BOUNDS = (1.0, 3.0)
+
+
+def step(curriculum, success, given_up, *, terminated=None, counted=None):
+    n = len(success)
+    return advance(
+        curriculum,
+        counted=jnp.ones(n, bool) if counted is None else jnp.asarray(counted),
+        success=jnp.asarray(success),
+        given_up=jnp.asarray(given_up),
+        terminated=jnp.zeros(n, bool) if terminated is None else jnp.asarray(terminated),
+        length=LENGTH,
+        bounds=BOUNDS,
+    )
+
+
+def judged(curriculum, share):
+    """After one step in which as many worlds as are judged are over, `share` of them reached."""
+    success = np.arange(JUDGED) < share * JUDGED
+    before = curriculum._replace(pursued=jnp.float32(JUDGED * (LENGTH - 1)))
+    return step(before, success, ~success)
+
+
+def test_it_grows_with_success_up_to_the_ceiling():
+    # Seen to fail: with the radius never clipped; with the counts kept after a judgement
+    curriculum, radii = make_curriculum(1.0), [1.0]
+    for _ in range(9):
+        curriculum = judged(curriculum, 1.0 if len(radii) < 9 else 0.5)
+        radii.append(float(curriculum.radius))
+        assert float(curriculum.over) == float(curriculum.reached) == 0.0
+    np.testing.assert_allclose(radii[:4], FACTOR ** np.arange(4), rtol=1e-6)
+    assert radii[-1] == 3.0
+
+
+# Seen to fail: with jnp.clip left out.
+def test_it_shrinks_without_success_and_never_below_its_floor():
+    curriculum = make_curriculum(1.3)
+    radii = [float(curriculum.radius)]
+    for _ in range(4):
+        curriculum = judged(curriculum, 0.0)
+        radii.append(float(curriculum.radius))
+    np.testing.assert_allclose(radii[1], 1.3 / FACTOR, rtol=1e-6)
+    assert radii[2:] == [1.0, 1.0, 1.0]
+
+
+def test_it_stays_between_and_until_enough_was_seen():
+    curriculum = make_curriculum(1.5)
+    # 1 - exp(-0.7) is about a half
+    assert float(judged(curriculum, 0.7).radius) == 1.5
+    few = step(curriculum, [True] * (JUDGED - 1), [False] * (JUDGED - 1))
+    assert float(few.radius) == 1.5
+    assert float(few.over) == JUDGED - 1
+    assert float(step(few, [True], [False]).radius) > 1.5
+    ignored = step(few, [True], [False], counted=[False])
+    np.testing.assert_array_equal(ignored, few)
+
+
+# Seen to fail: with the share of goals that were reached, which switching pulls down.
+@pytest.mark.parametrize("switching", [0.0, 0.05])
+def test_the_estimate_does_not_depend_on_when_goals_are_switched(switching):
+    rng = np.random.default_rng(1)
+    rate, number = 0.03, 20_000
+    waiting = rng.geometric(rate, number)
+    cut = rng.geometric(switching, number) if switching else np.full(number, LENGTH)
+    seen = np.minimum(np.minimum(waiting, cut), LENGTH)
+    reached = (waiting <= cut) & (waiting <= LENGTH)
+    curriculum = Curriculum(*(jnp.float32(x) for x in (1, reached.sum(), seen.sum(), number)))
+    truth = 1 - (1 - rate) ** LENGTH
+    assert abs(float(estimated_success(curriculum, LENGTH)) - truth) < 0.02
+
+
+def test_an_episode_that_terminates_is_a_failure_and_no_interruption():
+    fallen = step(make_curriculum(1.0), [False, True], [True, True], terminated=[True, True])
+    assert float(fallen.pursued) == 2 + LENGTH
+    assert float(fallen.reached) == 1.0
+    assert float(estimated_success(make_curriculum(1.0), LENGTH)) == 0.0
