@@ -23,7 +23,6 @@ def parts():
     return agent, state, observation, jax.random.normal(jax.random.key(2), (N, 2))
 
 
-# Seen to fail: with argmin; with the mode left out; with one key for all samples.
 @pytest.mark.parametrize("spread", [1.0, 0.3])
 def test_it_is_the_best_that_a_loop_finds(parts, spread):
     agent, state, observation, goal = parts

@@ -39,7 +39,6 @@ def judged(curriculum, success):
 
 
 def test_it_grows_with_success_up_to_the_ceiling():
-    # Seen to fail: with the radius never clipped; with the counts kept after a judgement
     curriculum, radii = make_curriculum(1.0), [1.0]
     for _ in range(9):
         curriculum = judged(curriculum, 0.71 if len(radii) < 9 else 0.69)
@@ -49,7 +48,6 @@ def test_it_grows_with_success_up_to_the_ceiling():
     assert radii[-1] == 3.0
 
 
-# Seen to fail: with jnp.clip left out.
 def test_it_shrinks_without_success_and_never_below_its_floor():
     curriculum = make_curriculum(1.3)
     radii = [float(curriculum.radius)]
@@ -72,7 +70,6 @@ def test_it_stays_between_and_until_enough_was_seen():
     np.testing.assert_array_equal(ignored, few)
 
 
-# Seen to fail: with the share of goals that were reached, which switching pulls down.
 @pytest.mark.parametrize("switching", [0.0, 0.05])
 def test_the_estimate_does_not_depend_on_when_goals_are_switched(switching):
     rng = np.random.default_rng(1)

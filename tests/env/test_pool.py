@@ -32,8 +32,6 @@ def visited(replay, seed=0, number=POOL_SIZE):
     )  # fmt: skip
 
 
-# Seen to fail: row_index left out once the ring has wrapped; goal_scale multiplied; rows up to the
-# capacity of a ring that is not full.
 def test_every_stored_step_is_as_likely_and_in_si():
     for capacity, steps in ((40, 25), (20, 50)):
         replay = fill(capacity, [[7], [5, 3], [11]], steps)
@@ -47,7 +45,6 @@ def test_every_stored_step_is_as_likely_and_in_si():
 
 
 def test_a_pool_gives_each_of_its_usable_goals_equally_often():
-    # Seen to fail: with the order of the usable and the others swapped
     goals = jnp.arange(20.0).reshape(10, 2)
     usable = np.array([0, 1, 1, 0, 0, 1, 0, 1, 0, 0], bool)
     pool = filled(goals, jnp.asarray(usable))
@@ -61,7 +58,6 @@ def test_a_pool_gives_each_of_its_usable_goals_equally_often():
 
 
 def test_density_is_that_of_a_loop():
-    # Seen to fail: with the radii multiplied
     rng = np.random.default_rng(0)
     goals, others = rng.normal(size=(6, 2)), rng.normal(size=(9, 2))
     radii = np.array([0.5, 2.0], np.float32)
@@ -78,7 +74,6 @@ def test_density_is_that_of_a_loop():
     assert farther < nearer
 
 
-# Seen to fail: with argmax; with one candidate.
 def test_a_frontier_prefers_the_rare_as_often_as_candidates_say():
     rare = 0.02
     number = 4000

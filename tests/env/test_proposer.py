@@ -57,7 +57,6 @@ def proposing(kind: GoalProposal, **practice):
     return env, state, jax.tree.map(np.asarray, filled)
 
 
-# Seen to fail: with the pool drawn from while it is empty.
 @pytest.mark.parametrize("kind", ["visited", "visited_noise", "frontier"])
 def test_before_anything_was_visited_goals_are_the_tasks(kind):
     _, state, _ = proposing(kind, goal_proposal_share=1.0)
@@ -69,7 +68,6 @@ def test_before_anything_was_visited_goals_are_the_tasks(kind):
     assert int(env.refill(state, empty, jax.random.key(0)).proposing.source.size) == 0
 
 
-# Seen to fail: with the share of the task's goals instead.
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_a_share_of_the_goals_was_visited(share):
     _, _, state = proposing("visited", goal_proposal_share=share)
@@ -79,7 +77,6 @@ def test_a_share_of_the_goals_was_visited(share):
     assert np.abs(state.goal[~proposed]).max(initial=0.0) <= 0.15
 
 
-# Seen to fail: with the variance for the deviation; with goals beyond the bounds clipped to them.
 def test_noise_has_its_size_and_stays_within_the_bounds():
     env, _, state = proposing("visited_noise", goal_proposal_share=1.0, goal_noise=0.05)
     pool = state.proposing.source
@@ -99,7 +96,6 @@ def test_noise_has_its_size_and_stays_within_the_bounds():
     assert stats.kstest(goals, expected.cdf).pvalue > 0.01
 
 
-# Seen to fail: with `admits` left out of the maze.
 def test_noise_leaves_no_goal_in_a_wall():
     task = load_task("point_maze")
     env = make_env(task, goal_proposal="visited_noise", goal_noise=2.0)
@@ -119,7 +115,6 @@ def test_cells_are_squares():
         assert bool(admits(jnp.array(goal))) is expected
 
 
-# Seen to fail: with the densities of candidates among themselves left out (all candidates alike).
 def test_a_frontier_lies_where_little_was_visited():
     env, state, _ = proposing("frontier", goal_proposal_share=1.0)
     replay = replay_at(env, np.zeros(2), spread=0.05)
@@ -131,7 +126,6 @@ def test_a_frontier_lies_where_little_was_visited():
     assert np.median(frontier) > np.quantile(everything, 0.85)
 
 
-# Seen to fail: with the first radius in place of the curriculum's.
 def test_a_curriculum_draws_the_tasks_goals_within_its_radius():
     env, state, _ = proposing("curriculum", goal_proposal_share=1.0, curriculum_radius=0.12)
     assert np.abs(np.asarray(state.goal)).max() <= 0.151  # the task's, whatever was visited
@@ -163,7 +157,6 @@ def counted():
     return env, rollout(env, 60)[0]
 
 
-# Seen to fail: goals counted at a reset as over once more; reached measured after the switch.
 def test_what_is_counted_is_what_a_loop_counts():
     env, states = counted()
     goal, tally = states.goal, states.proposing.tally

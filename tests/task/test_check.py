@@ -193,7 +193,6 @@ def test_quaternions_without_unit_norm():
 
 
 def test_goals_that_the_task_does_not_admit(task):
-    # Seen to fail: with the admitted goals named
     here = in_cells(np.array([[8.0, 0.0]]), side=1.0)
     texts = problems(replace(task, admits=here))
     assert [text.split(":")[0] for text in texts] == ["train", "eval"]

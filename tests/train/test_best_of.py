@@ -32,7 +32,6 @@ from robot_gcrl.train.evaluate import policy_best
     ],
 )
 def test_refuses_what_makes_no_sense(tmp_path, values, text):
-    # Seen to fail: with the run opened first
     with pytest.raises(ConfigError) as caught:
         evaluate_run(tmp_path, **values)
     assert str(caught.value) == text

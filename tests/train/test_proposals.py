@@ -37,8 +37,6 @@ def _iterate(program, state, config, iterations):
     return jax.device_get(state), jax.device_get(sums)
 
 
-# Seen to fail: with the pool refilled under a key that is split instead of folded (of the run's
-# start), and with the curriculum's counts left out of the state.
 @pytest.mark.parametrize(
     "kind",
     ["frontier", *(pytest.param(k, marks=pytest.mark.slow) for k in ("visited", "curriculum"))],
@@ -66,7 +64,6 @@ def test_resume_is_exact_and_overlap_changes_no_bit(tmp_path, kind):
 
 
 def test_settings_of_a_version_without_proposals_are_read():
-    # Seen to fail ("lacks goal_noise, ...") without the defaults
     config = make_config(RUN)
     content = to_content(config)
     for name in ("goal_proposal", "goal_proposal_share", "goal_noise", "curriculum_radius"):
