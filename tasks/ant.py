@@ -15,7 +15,7 @@ from robot_gcrl.task.ant import (
 )
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.cells import cell_pairs
-from robot_gcrl.task.goals import box_goals, disk_goals, pair_goals, point_goals
+from robot_gcrl.task.goals import box_goals, disk_goals, in_cells, pair_goals, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL, Maze
 from robot_gcrl.task.regions import cell_regions, distance_regions, free_cell_regions
@@ -104,6 +104,7 @@ def make_ant_maze(maze: Maze) -> Task:
         train=Distribution(start=start, goal=point_goals(goals, jitter=GOAL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),
         anywhere=ant_starts(free, jitter=FREE_JITTER, any_heading=True),
+        admits=in_cells(free, side=maze.cell),
         regions=cell_regions(maze),
         realism=LEVELS,
         hints=Hints(
@@ -148,6 +149,7 @@ def ant_maze_stitch() -> Task:
             start=ant_starts(free[ends], jitter=START_JITTER, any_heading=True),
             goal=pair_goals(free, far),
         ),
+        admits=in_cells(free, side=maze.cell),
         regions=free_cell_regions(maze, tuple(maze.free_cells[i] for i in ends)),
         realism=LEVELS,
         hints=Hints(

@@ -16,7 +16,7 @@ from robot_gcrl.task.ant import (
 )
 from robot_gcrl.task.budgets import budgets
 from robot_gcrl.task.cells import neighbor_positions
-from robot_gcrl.task.goals import beyond_goals, point_goals
+from robot_gcrl.task.goals import beyond_goals, in_cells, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL, Maze
 from robot_gcrl.task.regions import cell_regions, distance_regions
@@ -113,6 +113,7 @@ def make_ant_ball_maze(maze: Maze) -> Task:
             jitter=FREE_JITTER,
             height=BALL_RADIUS,
         ),
+        admits=in_cells(free, side=maze.cell),
         regions=cell_regions(maze),
         realism=LEVELS,
         hints=Hints(

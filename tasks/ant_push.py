@@ -16,7 +16,7 @@ from robot_gcrl.task.ant import (
     velocity_field,
 )
 from robot_gcrl.task.budgets import budgets
-from robot_gcrl.task.goals import point_goals
+from robot_gcrl.task.goals import in_cells, point_goals
 from robot_gcrl.task.maze import CELL, Maze
 from robot_gcrl.task.regions import cell_regions
 from robot_gcrl.task.scene import Prop, make_scene
@@ -81,6 +81,7 @@ def ant_push() -> Task:
         # Goals all over the room in training: from those the ant learns to walk and to push.
         train=Distribution(start=start, goal=point_goals(free, jitter=GOAL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),
+        admits=in_cells(free, side=ROOM.cell),
         regions=cell_regions(ROOM),
         realism=LEVELS,
         hints=Hints(

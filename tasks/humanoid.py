@@ -11,7 +11,7 @@ import numpy as np
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, Healthy, SuccessGroup
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.task.budgets import budgets
-from robot_gcrl.task.goals import point_goals
+from robot_gcrl.task.goals import in_cells, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import Maze
 from robot_gcrl.task.realism import walker_levels
@@ -202,6 +202,7 @@ def make_humanoid_maze(maze: Maze) -> Task:
         train=Distribution(start=start, goal=standing(point_goals(goals, jitter=GOAL_JITTER))),
         eval=Distribution(start=start, goal=standing(point_goals(goals))),
         anywhere=_starts(free, jitter=FREE_JITTER),
+        admits=in_cells(free, side=maze.cell),
         regions=place_regions(cell_regions(maze)),
         realism=walker_levels(JOINTS),
         hints=Hints(

@@ -6,7 +6,7 @@ import numpy as np
 
 from robot_gcrl.contract import ActionMap, Contract, Field, GoalField, SuccessGroup
 from robot_gcrl.task.budgets import budgets
-from robot_gcrl.task.goals import disk_goals, point_goals
+from robot_gcrl.task.goals import disk_goals, in_cells, point_goals
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL, Maze
 from robot_gcrl.task.realism import bench_levels
@@ -94,6 +94,7 @@ def make_point_maze(maze: Maze) -> Task:
         train=Distribution(start=start, goal=point_goals(goals, jitter=CELL_JITTER)),
         eval=Distribution(start=start, goal=point_goals(goals)),
         anywhere=planar_starts(free, jitter=CELL_JITTER),
+        admits=in_cells(free, side=maze.cell),
         regions=cell_regions(maze),
         realism=bench_levels(("x", "y")),
         hints=Hints(

@@ -80,6 +80,10 @@ class Evaluate:
     """Measure the zero and the random policy too, on the same starts and goals."""
     randomize: Literal["off", "low", "full"] = "off"
     """Measure the policy at every level of realism up to this one too."""
+    best_of: int = 0
+    """Actions sampled at each step, of which the critic picks the best; 0 acts with the mean."""
+    spread: float = 1.0
+    """Factor of the policy's standard deviation in the samples of --best-of."""
     out: Path | None = None
     """File that receives the JSON object too."""
     video: Path | None = None
@@ -107,6 +111,8 @@ class Evaluate:
             checkpoint=self.checkpoint,
             beside=self.beside,
             randomize=self.randomize,
+            best_of=self.best_of,
+            spread=self.spread,
         )
         if self.out is not None:
             save(self.out, result)
@@ -126,6 +132,11 @@ class Evaluate:
                     "--video FILE, or leave it out."
                 )
             return lambda: None
+        if self.best_of > 1:
+            raise ConfigError(
+                f"--best-of {self.best_of} was given with --video. Expected at most one of them: a "
+                "film shows the policy's mean. Leave one out."
+            )
         from robot_gcrl.viewer.film import film_run, require_film_of_run
         from robot_gcrl.viewer.video import Look
 

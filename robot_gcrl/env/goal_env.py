@@ -27,9 +27,11 @@ from robot_gcrl.contract.observe import (
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.contract.reality import Reality, told_goal
 from robot_gcrl.env.practice import Practice, Sampler
+from robot_gcrl.env.proposer import Proposer, Proposing, given, none_given
 from robot_gcrl.env.realities import Drawn, Realities
 from robot_gcrl.env.state import Begun, EnvState, EnvTicket
 from robot_gcrl.physics.engine import Engine, Starts, State, report
+from robot_gcrl.replay.buffer import Replay
 from robot_gcrl.task.task import Task
 
 Goals = Literal["train", "eval"]
@@ -39,6 +41,8 @@ _AS_THE_TASK = Practice()
 _VARIANT_SEEDS = {"train": 0, "eval": 1}
 # Folded into the keys of a step, so that without realism they are what they were
 _REALITY_KEY = 0x5EA1
+# Likewise into those of goals, without proposals
+_PROPOSAL_KEY = 0x6EA1
 
 
 class GoalEnv:
@@ -74,6 +78,9 @@ class GoalEnv:
         self._layout = make_layout(task.contract, task.model)
         self._practice = practice
         self._sampler = Sampler(task, task.train if goals == "train" else task.eval, practice)
+        self._proposer = (
+            None if practice.goal_proposal == "task" else Proposer(task, self._sampler, practice)
+        )
         realism = task.level(randomize)
         self._realities = (
             None
@@ -94,7 +101,8 @@ class GoalEnv:
         length = jnp.full(n, task.episode_length, jnp.int32)
         if self._practice.stagger:
             length = jax.random.randint(length_key, (n,), 1, task.episode_length + 1, jnp.int32)
-        goal = self._sampler.goals(goal_key, report(physics), self._achieved(physics))
+        proposing = () if self._proposer is None else self._proposer.begin(n)
+        goal, proposing = self._give(goal_key, physics, proposing, jnp.ones(n, bool))
         reality = ()
         if self._realities and drawn:
             reality = self._realities.begin(drawn, physics)
@@ -111,6 +119,7 @@ class GoalEnv:
             steps_at_goal=jnp.zeros(n, jnp.int32),
             reached=jnp.zeros(n, bool),
             reality=reality,
+            proposing=proposing,
         )
 
     def step(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvState:
@@ -138,6 +147,21 @@ class GoalEnv:
     def wait(self, ticket: EnvTicket, after: Float[Array, ""]) -> EnvState:
         """The state that `start` began to compute, once `after` has been computed."""
         return self._finish(ticket.begun, self._engine.wait(ticket.physics, after))
+
+    @property
+    def proposes(self) -> bool:
+        """Whether goals are proposed beside those of the task."""
+        return self._proposer is not None
+
+    def refill(self, state: EnvState, replay: Replay, key: Array) -> EnvState:
+        """The worlds with their pool of goals drawn anew from `replay`, where they have one."""
+        if self._proposer is None or not self._proposer.has_pool:
+            return state
+        assert state.proposing
+        index = self.memory_goal_index
+        return state._replace(
+            proposing=self._proposer.refill(state.proposing, replay, key, goal_index=index)
+        )
 
     def observation(self, state: EnvState) -> Float[Array, "N O"]:
         """What the policy is shown, in observation units; without realism it is true."""
@@ -253,9 +277,11 @@ class GoalEnv:
         success = self.success(state) & ~physics.diverged
         steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
         state = state._replace(steps_at_goal=steps_at_goal, reached=steps_at_goal > 0)
-        return state._replace(goal=self._next_goal(state, reset, begun.key))
+        return self._next_goal(state, reset, success, begun.key)
 
-    def _next_goal(self, state: EnvState, reset: Bool[Array, " N"], key: Array) -> Array:
+    def _next_goal(
+        self, state: EnvState, reset: Bool[Array, " N"], success: Bool[Array, " N"], key: Array
+    ) -> EnvState:
         switch_key, goal_key = jax.random.split(key)
         wanted = reset
         if self._practice.goal_switch_probability > 0.0:
@@ -263,16 +289,44 @@ class GoalEnv:
             switch = jax.random.bernoulli(switch_key, p, reset.shape)
             # The goal of an episode's last state stays, for its final success.
             wanted = reset | (switch & ~state.ended)
-        physics = state.physics
-        return jax.lax.cond(
-            wanted.any(),
-            lambda: jnp.where(
-                wanted[:, None],
-                self._sampler.goals(goal_key, report(physics), self._achieved(physics)),
-                state.goal,
-            ),
-            lambda: state.goal,
+        proposing = state.proposing
+        if self._proposer and proposing:
+            proposing = self._proposer.record(
+                proposing,
+                success=success,
+                reset=reset,
+                ended=state.ended,
+                terminated=state.terminated,
+                replaced=wanted,
+            )
+
+        def give() -> tuple[Array, Proposing | tuple[()]]:
+            goal, following = self._give(goal_key, state.physics, proposing, wanted)
+            return jnp.where(wanted[:, None], goal, state.goal), following
+
+        def keep() -> tuple[Array, Proposing | tuple[()]]:
+            return state.goal, none_given(proposing) if proposing else ()
+
+        goal, proposing = jax.lax.cond(wanted.any(), give, keep)
+        return state._replace(goal=goal, proposing=proposing)
+
+    def _give(
+        self,
+        key: Array,
+        physics: State,
+        proposing: Proposing | tuple[()],
+        wanted: Bool[Array, " N"],
+    ) -> tuple[Float[Array, "N G"], Proposing | tuple[()]]:
+        """A goal for every world, and what proposals remember once those `wanted` have theirs."""
+        measured, achieved = report(physics), self._achieved(physics)
+        goal = self._sampler.goals(key, measured, achieved)
+        if self._proposer is None or not proposing:
+            return goal, ()
+        proposal_key = jax.random.fold_in(key, _PROPOSAL_KEY)
+        goal, pursuit = self._proposer.goals(
+            proposal_key, goal, proposing.source, measured, achieved
         )
+        return goal, given(proposing, pursuit, wanted)
 
     def _draw(self, key: Array) -> Drawn | None:
         if self._realities is None:

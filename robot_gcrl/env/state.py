@@ -5,6 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Array, Bool, Float, Int
 
 from robot_gcrl.contract.reality import Reality
+from robot_gcrl.env.proposer import Proposing
 from robot_gcrl.env.realities import Drawn
 from robot_gcrl.physics.engine import Held, Starts, State, Ticket
 
@@ -25,6 +26,7 @@ class EnvState(NamedTuple):
       steps_at_goal: [N], control steps of the episode that ended within the success radius.
       reached: [N], whether that is more than 0.
       reality: how the worlds depart from their model; empty without realism.
+      proposing: what goals are proposed from, and their pursuit; empty where none are proposed.
     """
 
     physics: State
@@ -39,6 +41,7 @@ class EnvState(NamedTuple):
     steps_at_goal: Int[Array, " N"]
     reached: Bool[Array, " N"]
     reality: Reality | tuple[()] = ()
+    proposing: Proposing | tuple[()] = ()
 
 
 class Begun(NamedTuple):

@@ -155,7 +155,7 @@ def penetrations(task: Task, samples: tuple[Samples, ...]) -> Iterator[str]:
 
 
 def out_of_bounds(task: Task, samples: tuple[Samples, ...]) -> Iterator[str]:
-    """Goals beyond the contract's bounds."""
+    """Goals beyond the contract's bounds, and such that the task itself does not admit."""
     low, high = task.contract.goal_bounds
     for s in samples:
         if s.goal is None:
@@ -167,6 +167,10 @@ def out_of_bounds(task: Task, samples: tuple[Samples, ...]) -> Iterator[str]:
                     f"{s.name}: goal field {field.label!r} is drawn in [{least:.4g}, "
                     f"{greatest:.4g}]; its bounds are [{low[i]:.4g}, {high[i]:.4g}]."
                 )
+        if task.admits is not None and s.goal.shape[1:] == low.shape:
+            refused = s.goal[~np.asarray(jax.vmap(task.admits)(s.goal))]
+            if len(refused):
+                yield f"{s.name}: `admits` refuses the goal {refused[0].tolist()}, which is drawn."
 
 
 def bad_regions(task: Task, samples: tuple[Samples, ...]) -> Iterator[str]:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from robot_gcrl.contract.observe import Report
-from robot_gcrl.task.task import SampleGoal
+from robot_gcrl.task.task import AdmitsGoal, SampleGoal
 
 _X_Y = slice(0, 2)
 
@@ -93,3 +93,13 @@ def beyond_goals(radius: float, *, address: int, spread: float) -> SampleGoal:
         return radius * jnp.stack((jnp.cos(angle), jnp.sin(angle)))
 
     return sample
+
+
+def in_cells(positions: np.ndarray, *, side: float) -> AdmitsGoal:
+    """Goals whose x, y lie in a square cell, `side` wide, around one of `positions` [K, 2] [m]."""
+    centers = np.array(positions, np.float32)
+
+    def admits(goal: Float[Array, " G"], /) -> Bool[Array, ""]:
+        return (jnp.abs(goal[_X_Y] - centers).max(-1) <= side / 2).any()
+
+    return admits

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import jax
 import mujoco
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.contract.observe import Report
@@ -36,6 +36,15 @@ class SampleGoal(Protocol):
 
     def __call__(self, key: PRNGKeyArray | jax.Array, report: Report, /) -> Float[Array, " G"]:
         """The goal, SI."""
+        ...
+
+
+@runtime_checkable
+class AdmitsGoal(Protocol):
+    """Whether a task may ask for a goal that lies within the contract's bounds."""
+
+    def __call__(self, goal: Float[Array, " G"], /) -> Bool[Array, ""]:
+        """False for a goal that no robot could reach, inside a wall."""
         ...
 
 
@@ -105,6 +114,8 @@ class Task:
       eval: starts and goals by which success is measured.
       anywhere: starts spread over the whole scene, mixed into training by
         `hints.random_start_share`; None where the train starts are used for it.
+      admits: whether a goal can be asked for; None where all within the contract's bounds can.
+        Asked of goals that training makes up; those of the samplers are not doubted.
       regions: rows of the evaluation table.
       hints: what presets are made of.
       summary: one sentence for the table of tasks.
@@ -120,6 +131,7 @@ class Task:
     train: Distribution
     eval: Distribution
     anywhere: SampleStart | None = None
+    admits: AdmitsGoal | None = None
     regions: Regions
     hints: Hints
     summary: str

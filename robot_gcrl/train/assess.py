@@ -1,5 +1,6 @@
 """The success of a trained run: its checkpoint on fresh worlds, as JSON and as a table."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from robot_gcrl.train.evaluate import (
     by_region,
     evaluation_key,
     make_evaluator,
+    policy_best,
     policy_mean,
     summary,
 )
@@ -28,6 +30,8 @@ from robot_gcrl.train.loop import agent_of
 Checkpoint = Literal["best", "last"]
 
 _LARGEST_SEED = 2**32 - 1
+# 256 worlds of width 256 then need 256 MiB for each layer of the critic
+_MOST_SAMPLES = 1024
 
 
 def evaluate_run(
@@ -40,8 +44,10 @@ def evaluate_run(
     checkpoint: Checkpoint = "best",
     beside: bool = False,
     randomize: Level = "off",
+    best_of: int = 0,
+    spread: float = 1.0,
 ) -> dict[str, Any]:
-    """Runs whole episodes with the policy's mean and returns its success, ready for JSON.
+    """Runs whole episodes with the policy and returns its success, ready for JSON.
 
     Args:
       path: run folder.
@@ -54,13 +60,24 @@ def evaluate_run(
         starts and goals.
       randomize: level of realism up to which the policy is measured too, each in "levels", on the
         same starts and goals.
+      best_of: how many actions are sampled at each step, of which and of the policy's mean the
+        critic picks one; 0 or 1 is the mean alone. With `beside` the mean is measured too.
+      spread: factor of the policy's standard deviation in these samples.
 
     Raises:
       RobotGcrlError: no such run, checkpoint or level, or a number out of range.
     """
+    _check_samples(best_of, spread)
     task, agent, state, info = restore_policy(path, checkpoint, seed)
 
     task.level(randomize)
+    picks = best_of > 1
+    if picks and agent.config.chunk > 1:
+        raise ConfigError(
+            f"best_of is {best_of} and the agent decides on {agent.config.chunk} actions at once. "
+            "Expected an agent of single actions. Leave --best-of out."
+        )
+    act = policy_best(agent, samples=best_of, spread=spread) if picks else policy_mean(agent)
 
     def measure(act: Act | PolicyMean, policy: AgentState, level: Level = "off") -> dict[str, Any]:
         evaluator = make_evaluator(
@@ -78,15 +95,35 @@ def evaluate_run(
         "episodes": episodes,
         "episode_length": task.episode_length,
         "seed": seed,
-    } | measure(policy_mean(agent), state)
+    }
+    if picks:
+        result |= {"best_of": best_of, "spread": spread}
+    result |= measure(act, state)
     levels: tuple[Level, ...] = LEVELS[1 : LEVELS.index(randomize) + 1]
     measured: list[Level] = [level for level in levels if task.realism.get(level)]
     if measured:
-        result["levels"] = {level: measure(policy_mean(agent), state, level) for level in measured}
+        result["levels"] = {level: measure(act, state, level) for level in measured}
     if beside:
+        if picks:
+            result["mean"] = measure(policy_mean(agent), state)
         result["zero"] = measure(_zero(task), state)
         result["random"] = measure(_random(task), state)
     return result
+
+
+def _check_samples(best_of: int, spread: float) -> None:
+    if not 0 <= best_of <= _MOST_SAMPLES:
+        raise ConfigError(
+            f"best_of is {best_of}. Expected 0 (the policy's mean) to {_MOST_SAMPLES}. Change "
+            "--best-of."
+        )
+    if not 0.0 < spread < math.inf:
+        raise ConfigError(f"spread is {spread}. Expected a finite number above 0. Change --spread.")
+    if best_of <= 1 and spread != 1.0:
+        raise ConfigError(
+            f"spread is {spread} and best_of is {best_of}. Expected samples that it spreads. Set "
+            "--best-of to 2 or more, or leave --spread out."
+        )
 
 
 def restore_policy(
@@ -116,11 +153,12 @@ def format_table(result: dict[str, Any]) -> str:
         f"{result['checkpoint']} ({result['control_steps']:,} control steps, {minutes:.1f} min)",
         f"{'':26} {'any':>22} {'final':>22} {'time at goal':>14} {'distance':>9}",
     ]
-    lines.append(_line("policy", result))
+    name = f"best of {result['best_of']}" if "best_of" in result else "policy"
+    lines.append(_line(name, result))
     lines += [_line(f"  {region}", row) for region, row in result["regions"].items()]
     levels = result.get("levels", {})
     lines += [_line(f"realism {level}", row) for level, row in levels.items()]
-    lines += [_line(name, result[name]) for name in ("zero", "random") if name in result]
+    lines += [_line(name, result[name]) for name in ("mean", "zero", "random") if name in result]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.realism import LEVELS, Level
+from robot_gcrl.env.proposal import GoalProposal
 from robot_gcrl.errors import ConfigError
 
 Engine = Literal["native", "mjx", "warp"]
@@ -71,6 +72,14 @@ class TrainConfig:
     """Share of the training goals that are near ones."""
     random_start_share: float
     """Share of the training episodes that start anywhere in the scene."""
+    goal_proposal: GoalProposal = "task"
+    """Origin of a share of the training goals beside the task's own distribution."""
+    goal_proposal_share: float = 0.5
+    """Share of the training goals that the proposal gives."""
+    goal_noise: float | None = None
+    """Standard deviation of visited_noise, in the unit of the goal; None is the success radius."""
+    curriculum_radius: float | None = None
+    """First and least radius of the curriculum, in the goal's unit; None is two success radii."""
     randomize: Level = "off"
     """Realism of training and of the run's own evaluations: off, or a level that the task has."""
     run: Path
@@ -92,6 +101,7 @@ class TrainConfig:
                 f"{self.agent.chunk}. Expected a prefill of more than one chunk: before that the "
                 "replay holds no whole one. Raise prefill or lower agent.chunk."
             )
+        self._check_proposal()
         if self.replay_capacity < self.prefill:
             raise ConfigError(
                 f"replay_capacity is {self.replay_capacity} and prefill is {self.prefill} control "
@@ -104,12 +114,28 @@ class TrainConfig:
             ("preset", get_args(Preset)),
             ("engine", get_args(Engine)),
             ("randomize", LEVELS),
+            ("goal_proposal", get_args(GoalProposal)),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}. Expected one of {', '.join(choices)}. "
                     f"Set {name} to one of them."
                 )
+
+    def _check_proposal(self) -> None:
+        for name, reader in (("goal_noise", "visited_noise"), ("curriculum_radius", "curriculum")):
+            if getattr(self, name) is not None and self.goal_proposal != reader:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)} and goal_proposal is {self.goal_proposal!r}. "
+                    f"Expected {name} with {reader} alone, which reads it. Set goal_proposal to "
+                    f"{reader}, or {name} to None."
+                )
+        if self.goal_proposal != "task" and self.goal_proposal_share == 0.0:
+            raise ConfigError(
+                f"goal_proposal is {self.goal_proposal!r} and goal_proposal_share is 0.0. Expected "
+                "a share above 0 where goals shall be proposed. Raise goal_proposal_share, or set "
+                "goal_proposal to task."
+            )
 
     def _check_ranges(self) -> None:
         low_high = {
@@ -128,6 +154,7 @@ class TrainConfig:
             "goal_switch_probability": (0.0, 1.0),
             "near_goal_share": (0.0, 1.0),
             "random_start_share": (0.0, 1.0),
+            "goal_proposal_share": (0.0, 1.0),
         }
         for name, (low, high) in low_high.items():
             value = getattr(self, name)
@@ -135,7 +162,12 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name} is {value}. Expected a number from {low} to {high}. Change {name}."
                 )
-        for name in ("control_steps_per_update", "near_goal_radius"):
+        for name in (
+            "control_steps_per_update",
+            "near_goal_radius",
+            "goal_noise",
+            "curriculum_radius",
+        ):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:
                 raise ConfigError(

@@ -29,6 +29,10 @@ _SINCE = {
     "chunk": 1,
     "critic": "contrastive",
     "time_bins": 8,
+    "goal_proposal": "task",
+    "goal_proposal_share": 0.5,
+    "goal_noise": None,
+    "curriculum_radius": None,
 }
 
 

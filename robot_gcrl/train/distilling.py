@@ -20,12 +20,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, UInt32
 
-from robot_gcrl.agents.crl.agent import Agent
+from robot_gcrl.agents.crl.agent import Agent, Queue
 from robot_gcrl.agents.crl.networks import Params
 from robot_gcrl.agents.crl.state import AgentState
+from robot_gcrl.contract.chunk import follow
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.nets.tanh_normal import TanhNormal, mode, sample_tanh_normal
+from robot_gcrl.train.loop import emptied
 
 # tanh is within 0.005 of 1 [before tanh]
 SATURATED = 3.0
@@ -41,14 +43,14 @@ class Memory(NamedTuple):
     Attributes:
       observation: [C, 2N, O], as the policies were shown it.
       goal: [C, 2N, G], in observation units.
-      mean: [C, 2N, A], the teacher's, before tanh.
-      log_std: [C, 2N, A], likewise.
+      mean: [C, 2N, K], the teacher's, before tanh, of all actions that it decides on at once.
+      log_std: [C, 2N, K], likewise.
     """
 
     observation: Float[Array, "C M O"]
     goal: Float[Array, "C M G"]
-    mean: Float[Array, "C M A"]
-    log_std: Float[Array, "C M A"]
+    mean: Float[Array, "C M K"]
+    log_std: Float[Array, "C M K"]
 
 
 class DistillState(NamedTuple):
@@ -59,6 +61,7 @@ class DistillState(NamedTuple):
       optimizer: Adam's state.
       memory: labelled states.
       env: the worlds.
+      queue: what is left of the chunks that are executed; () without chunks.
       key: raw data of the PRNG key; never changed, iterations are folded in.
       iteration: calls of `iterate` so far.
     """
@@ -67,6 +70,7 @@ class DistillState(NamedTuple):
     optimizer: optax.OptState
     memory: Memory
     env: EnvState
+    queue: Queue
     key: UInt32[Array, " K"]
     iteration: Int[Array, ""]
 
@@ -137,16 +141,18 @@ def make_distilling(
         actor_key, env_key, run_key = jax.random.split(jax.random.key(seed), 3)
         actor = student.networks.actor.init(actor_key)
         contract, rows = env.task.contract, (lesson.capacity, 2 * env.num_worlds)
+        decided = student.config.chunk * contract.action_size
         return DistillState(
             student=actor,
             optimizer=adam.init(actor),
             memory=Memory(
                 observation=jnp.zeros((*rows, contract.observation_size)),
                 goal=jnp.zeros((*rows, contract.goal_size)),
-                mean=jnp.zeros((*rows, contract.action_size)),
-                log_std=jnp.zeros((*rows, contract.action_size)),
+                mean=jnp.zeros((*rows, decided)),
+                log_std=jnp.zeros((*rows, decided)),
             ),
             env=env.init(env_key),
+            queue=student.empty_queue(env.num_worlds),
             key=jax.random.key_data(run_key),
             iteration=jnp.int32(0),
         )
@@ -158,11 +164,15 @@ def make_distilling(
         def control_step(carry: DistillState, step: Array) -> tuple[DistillState, dict[str, Array]]:
             keys = jax.random.split(jax.random.fold_in(key, step), 4)
             policies = _Policies(teacher, taught, student, carry.student)
-            memory, action = _label(carry, env, policies, share, keys[0], step, lesson)
+            memory, decided = _label(carry, env, policies, share, keys[0], step, lesson)
+            action, queue = decided, carry.queue
+            if not isinstance(queue, tuple):
+                action, queue = follow(decided, env.goal_input(carry.env), queue, jnp)
+                queue = emptied(queue, carry.env.ended)
             ticket = env.start(carry.env, action, keys[1])
             row = state.iteration * lesson.rollout + step
             stored = jnp.minimum(row + 1, lesson.capacity)
-            carry = carry._replace(memory=memory)
+            carry = carry._replace(memory=memory, queue=queue)
             learned, metrics = _learn(carry, policies, adam, lesson, stored + ticket.token, keys[2])
             worlds = env.wait(ticket, metrics["imitation_loss"])
             return learned._replace(env=worlds), metrics
@@ -195,8 +205,8 @@ def _label(
     key: Array,
     step: Array,
     lesson: Lesson,
-) -> tuple[Memory, Float[Array, "N A"]]:
-    """Stores what the teacher says in every world, and picks what is done there."""
+) -> tuple[Memory, Float[Array, "N K"]]:
+    """Stores what the teacher says in every world, and picks what is decided there."""
     observation, goal = env.observation(state.env), env.goal_input(state.env)
     n = env.num_worlds
     other_key, sample_key = jax.random.split(key)
@@ -213,7 +223,7 @@ def _label(
     by_teacher = world < share * n
     driver = jax.tree.map(lambda a, b: jnp.where(by_teacher, a[:n], b), labels, own)
     drawn, _ = sample_tanh_normal(driver, key=sample_key)
-    return memory, jnp.where(world % 2 == 0, mode(driver), drawn)
+    return memory, jnp.where(world % 2 == 0, policies.student.settled(driver), drawn)
 
 
 def _learn(
@@ -242,6 +252,7 @@ def _learn(
         gradient, metrics = jax.grad(loss, has_aux=True)(learner, batch)
         change, optimizer = adam.update(gradient, optimizer)
         learner = jax.tree.map(jnp.add, learner, change)
+        learner = policies.student.networks.actor.kept(learner)
         return (learner, optimizer), metrics
 
     (student, optimizer), metrics = jax.lax.scan(

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue
+from robot_gcrl.agents.crl.best import best_action
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
@@ -99,6 +100,17 @@ class Evaluator:
 def policy_mean(agent: Agent) -> PolicyMean:
     """Acts with the mean of the policy, its chunks open loop as in training."""
     return PolicyMean(agent)
+
+
+def policy_best(agent: Agent, *, samples: int, spread: float) -> Act:
+    """Acts with the action of the highest energy among the mean and samples (`best_action`)."""
+    return functools.partial(_best, agent, samples, spread)
+
+
+def _best(
+    agent: Agent, samples: int, spread: float, state: Any, observation: Any, goal: Any, key: Array
+) -> Float[Array, "N A"]:
+    return best_action(agent, state, observation, goal, key, samples=samples, spread=spread)
 
 
 def evaluation_key(seed: int) -> Array:

@@ -27,6 +27,7 @@ from robot_gcrl.replay.hindsight import sample
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.divergence import first_divergence
+from robot_gcrl.train.proposal_sums import proposal_sums
 
 Sums = dict[str, Float[Array, ""]]
 Carry = tuple[AgentState, Replay, EnvState, Queue]
@@ -105,6 +106,10 @@ def make_env(task: Task, config: TrainConfig, *, engine: str | None = None) -> G
         near_goal_radius=config.near_goal_radius,
         near_goal_share=config.near_goal_share,
         random_start_share=config.random_start_share,
+        goal_proposal=config.goal_proposal,
+        goal_proposal_share=config.goal_proposal_share,
+        goal_noise=config.goal_noise,
+        curriculum_radius=config.curriculum_radius,
         stagger=True,
     )
     return GoalEnv(task, stepper, goals="train", practice=practice, randomize=config.randomize)
@@ -196,6 +201,9 @@ def _iterate(
 ) -> tuple[TrainState, Sums]:
     iteration_key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.iteration)
     steps = jnp.arange(config.rollout)
+    # Beyond the last step's number, so that no step has this key
+    refill_key = jax.random.fold_in(iteration_key, config.rollout)
+    worlds = env.refill(state.env, state.replay, refill_key)
 
     def control_step(
         carry: Carry, step_and_count: tuple[Array, Array]
@@ -207,25 +215,25 @@ def _iterate(
         row = env.episode_row(worlds)
         learner = agent.observe(learner, observation)
         action, queue = agent.command(learner, observation, env.goal_input(worlds), queue, act_key)
-        queue = _emptied(queue, worlds.ended)
+        queue = emptied(queue, worlds.ended)
         ticket = env.start(worlds, action, env_key)
         replay = add(replay, env.memory(worlds, observation), action, row)
         learner, learning = learn(
             learner, replay, learn_key, count + ticket.token, agent, env, config
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
-        sums = learning | _episode_sums(env, worlds, task)
+        sums = learning | _episode_sums(env, worlds, task) | proposal_sums(worlds)
         return (learner, replay, worlds, queue), (sums, worlds.physics.diverged)
 
     carry, (sums, diverged) = jax.lax.scan(
-        control_step, (state.agent, state.replay, state.env, state.queue), (steps, counts)
+        control_step, (state.agent, state.replay, worlds, state.queue), (steps, counts)
     )
     learner, replay, worlds, queue = carry
     totals = {name: value.sum() for name, value in sums.items()} | first_divergence(diverged)
     return TrainState(learner, replay, worlds, queue, state.key, state.iteration + 1), totals
 
 
-def _emptied(queue: Queue, ended: Bool[Array, " N"]) -> Queue:
+def emptied(queue: Queue, ended: Bool[Array, " N"]) -> Queue:
     """Empty where the action that was just given is ignored: the next one begins an episode."""
     return jax.tree.map(lambda rows: jnp.where(ended[:, None], 0.0, rows), queue)
 

@@ -12,7 +12,7 @@ from robot_gcrl.contract.fields import Healthy
 from robot_gcrl.contract.observe import make_layout
 from robot_gcrl.task import check_model
 from robot_gcrl.task.check import check_task
-from robot_gcrl.task.goals import box_goals
+from robot_gcrl.task.goals import box_goals, in_cells
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.registry import load_task, task_names
 from robot_gcrl.task.starts import planar_starts
@@ -190,6 +190,13 @@ def test_quaternions_without_unit_norm():
 
     (problem,) = problems(replace(ant, anywhere=start))
     assert problem == "anywhere: quaternions of 'root' have norms in [2, 2]. Expected 1."
+
+
+def test_goals_that_the_task_does_not_admit(task):
+    here = in_cells(np.array([[8.0, 0.0]]), side=1.0)
+    texts = problems(replace(task, admits=here))
+    assert [text.split(":")[0] for text in texts] == ["train", "eval"]
+    assert all(re.search(r"`admits` refuses the goal \[.*\], which is drawn", t) for t in texts)
 
 
 def test_goals_beyond_their_bounds(task):

@@ -83,9 +83,11 @@ class Agent:
         The goal is in observation units.
         """
         policy = self.policy(state, observation, goal)
-        if key is None:
-            return mean_action(policy) if self.config.eval_action == "mean" else mode(policy)
-        return sample_tanh_normal(policy, key=key)[0]
+        return self.settled(policy) if key is None else sample_tanh_normal(policy, key=key)[0]
+
+    def settled(self, policy: TanhNormal) -> Float[Array, "*batch K"]:
+        """What a distribution of actions comes to without exploring: see `eval_action`."""
+        return mean_action(policy) if self.config.eval_action == "mean" else mode(policy)
 
     def policy(
         self,
