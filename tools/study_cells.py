@@ -122,8 +122,7 @@ def read_study(path: Path) -> Study:
             f"The study {path} has {', '.join(sorted(strange))}. Expected only {', '.join(_KEYS)}. "
             "Options of training belong under options, per_task or variants."
         )
-    content = {"tasks": [], "seeds": []} | content
-    return Study(name=path.stem, **content)
+    return Study(**{"name": path.stem, "tasks": [], "seeds": []} | content)
 
 
 def parse_variant(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -191,7 +190,7 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
 
 
 def _typed(base: TrainConfig, options: Mapping[str, Any]) -> TrainConfig:
-    """The configuration with options that a file gave, each checked and made of its field's type."""
+    """The configuration with options that a file gave, checked, each of its field's type."""
     known = flat(base)
     content = to_content(base)
     for name, value in options.items():

@@ -141,9 +141,7 @@ def _overall(lines: Sequence[Line], metric: str) -> list[str]:
             beside = _percent(improvement(mine, theirs))
             beside += "" if shared == tasks else f" on {', '.join(shared)}"
         runs = sum(map(len, scores))
-        table.append(
-            f"| {variant} | {len(tasks)} | {runs} | {_percent(iqm(scores))} | {beside} |"
-        )
+        table.append(f"| {variant} | {len(tasks)} | {runs} | {_percent(iqm(scores))} | {beside} |")
     return table
 
 

@@ -36,12 +36,12 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
 
 def iqm(scores: Scores, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """The interquartile mean over all tasks and runs, with its stratified bootstrap band."""
-    return _bootstrap(lambda tasks: interquartile_mean(np.concatenate(tasks)), (scores,), draws, seed)
+    return _bootstrap(
+        lambda tasks: interquartile_mean(np.concatenate(tasks)), (scores,), draws, seed
+    )
 
 
-def improvement(
-    scores: Scores, others: Scores, *, draws: int = DRAWS, seed: int = 0
-) -> Estimate:
+def improvement(scores: Scores, others: Scores, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """How probable it is that a run scores higher than one of the others on the same task.
 
     The mean over tasks of the Mann-Whitney statistic: the share of pairs of runs of which the first
@@ -59,7 +59,7 @@ def improvement(
 def _mean_improvement(scores: Scores, others: Scores) -> np.ndarray:
     pairs = zip(scores, others, strict=True)
     signs = [np.sign(x[:, None] - y[None, :]) for x, y in pairs]
-    return np.mean([0.5 + 0.5 * sign.mean() for sign in signs])
+    return np.asarray(np.mean([0.5 + 0.5 * sign.mean() for sign in signs]))
 
 
 def _bootstrap(

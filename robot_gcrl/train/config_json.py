@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 # Settings that older versions did not have and did without
-_SINCE = {"randomize": "off"}
+_SINCE = {"randomize": "off", "start_from": None, "from_checkpoint": "best"}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:
