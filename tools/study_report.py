@@ -108,15 +108,15 @@ def _by_task(lines: Sequence[Line]) -> list[str]:
             runs = [x for x in lines if (x["task"], x["variant"]) == (task, variant)]
             if not runs:
                 continue
-            steps = sorted({f"{line.get('control_steps', 0):,}" for line in runs})
+            steps = [line.get("control_steps", 0) for line in runs]
+            steps = dict.fromkeys(f"{count:,}" for count in (min(steps), max(steps)))
             wall = np.mean([line["wall_seconds"] for line in runs]) / 60.0
             failed = sum("failed" in line for line in runs)
             seeds = ", ".join(str(line["seed"]) for line in runs)
             seeds += f" ({failed} failed)" if failed else ""
             cells = " | ".join(_mean_and_all([score(x, name) for x in runs]) for name in _TITLES)
             table.append(
-                f"| `{task}` | {variant} | {seeds} | {' to '.join({steps[0]: 0, steps[-1]: 0})} | "
-                f"{wall:.1f} | {cells} |"
+                f"| `{task}` | {variant} | {seeds} | {' to '.join(steps)} | {wall:.1f} | {cells} |"
             )
     return table
 

@@ -33,7 +33,24 @@ def _config(run: Path, **settings) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(_config(tmp_path_factory.mktemp("source") / "run"))
+    """A run of which every number that learning changes is another than at the start."""
+    config = _config(tmp_path_factory.mktemp("source") / "run")
+    task = load_task(config.task)
+    state = make_program(task, config).init(0)
+    random = np.random.default_rng(0)
+    agent = jax.tree.map(
+        lambda x: (
+            (np.abs(x) + random.uniform(0.01, 0.2, x.shape)).astype(x.dtype)
+            if np.issubdtype(x.dtype, np.floating)
+            else x
+        ),
+        jax.device_get(state.agent),
+    )
+    with RunFolder.create(config.run, config, task.contract.sha256) as folder:
+        info = {"iteration": 2, "control_steps": 512, "seconds": 1.0}
+        folder.save_last(state._replace(agent=agent), info)
+        folder.save_best(agent, info)
+    return config.run
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +72,6 @@ def test_networks_temperature_and_moments_are_those_of_the_run(source, begun):
     assert info.iteration == 0
     for name in TAKEN:
         assert same_bits(getattr(state.agent, name), getattr(learned, name)), name
-    assert float(learned.moments.seen) > 0.0
-    assert not same_bits(state.agent.actor_optimizer, learned.actor_optimizer)
     assert all(not np.asarray(x).any() for x in jax.tree.leaves(state.agent.actor_optimizer))
     assert int(state.iteration) == 0
 
