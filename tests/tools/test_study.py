@@ -38,7 +38,6 @@ def test_every_study_that_is_kept_can_be_run(path):
     assert len(cells_of(study)) == len(study.tasks) * len(study.seeds) * len(study.variants)
 
 
-# Seen to fail: with a bool spelled "--agent.final-norm False", and with seeds left out.
 def test_the_command_line_resolves_to_the_settings_of_the_cell(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     study = _study(variants={"plain": {"agent.final_norm": False, "overlap": False,
@@ -132,7 +131,6 @@ def fake(monkeypatch, tmp_path):
         signal.signal(number, handler)
 
 
-# Seen to fail: with `_is_done` always false.
 def test_what_was_measured_is_not_measured_again(fake):
     runner, calls, _ = fake
     assert runner.do(cells_of(runner.study))
@@ -150,7 +148,6 @@ def test_what_was_measured_is_not_measured_again(fake):
     assert calls == []
 
 
-# Seen to fail: with 143 taken for a failure.
 def test_an_interrupted_run_is_resumed_and_not_recorded(fake):
     runner, calls, codes = fake
     cells = cells_of(runner.study)[:1]
@@ -239,7 +236,6 @@ def test_the_interquartile_mean_is_scipys_trimmed_mean():
     np.testing.assert_allclose(interquartile_mean(values), stats.trim_mean(values, 0.25))
 
 
-# Seen to fail: with ties counted as nothing.
 def test_the_probability_of_improvement_by_hand():
     # First task: 3 > 1, 3 > 2, 2 > 1 and one tie of 4 pairs: 3.5 / 4; second: 0 of 1
     mine = [np.array([3.0, 2.0]), np.array([0.0])]
@@ -322,7 +318,6 @@ def test_every_run_and_its_regions_have_a_row():
     assert text[-2].startswith("| | | | | near | 50.0% (10.0% to 90.0%) |")
 
 
-# Seen to fail: with a failed run's curve held at its last value.
 def test_curves_of_the_figure_by_hand():
     failed = _line("reacher", "default", 1, 0.4, failed="nan")
     failed["curve"] = failed["curve"][:1]

@@ -66,7 +66,6 @@ def _state(run: Path):
     return RunFolder.open(run).restore_last(program.init(config.seed))
 
 
-# Seen to fail: without `take_over` in Run.__init__, and with the moments left out of it.
 def test_networks_temperature_and_moments_are_those_of_the_run(source, begun):
     (_, _, learned, _), (state, info) = restore_policy(source, "last", seed=0), _state(begun)
     assert info.iteration == 0
@@ -76,7 +75,6 @@ def test_networks_temperature_and_moments_are_those_of_the_run(source, begun):
     assert int(state.iteration) == 0
 
 
-# Seen to fail: with the evaluation at step 0 left to the first one after it.
 def test_before_it_learns_it_succeeds_as_the_run_did(source, begun):
     here, there = (
         evaluate_run(run, episodes=32, engine="native", seed=3, checkpoint="last")
@@ -87,7 +85,6 @@ def test_before_it_learns_it_succeeds_as_the_run_did(source, begun):
     assert [line["control_steps"] for line in read_metrics(begun)] == [0]
 
 
-# Seen to fail: with the optimizers' states of the source taken over at the resumption alone.
 def test_resumed_without_the_other_run_it_is_the_same_run(source, begun, tmp_path):
     straight = train(_config(tmp_path / "straight", seed=5, start_from=source,
                              from_checkpoint="last"))  # fmt: skip
@@ -113,7 +110,6 @@ def _told(monkeypatch, before: str, task: str, **settings) -> str:
     return format_start(config, read_start(load_task(task), config))
 
 
-# Seen to fail: with "name" taken out of _FREE the mazes are refused.
 def test_an_ant_that_can_walk_starts_in_a_maze(monkeypatch):
     lines = _told(monkeypatch, "ant", "ant_maze").splitlines()
     assert lines[0] == (
@@ -130,7 +126,6 @@ def test_realism_may_be_added(monkeypatch):
     assert text.splitlines()[1:] == ["           randomize: full here, off there"]
 
 
-# Seen to fail: with `hindering` empty.
 def test_another_contract_is_refused_field_by_field(monkeypatch):
     with pytest.raises(ConfigError) as caught:
         _told(monkeypatch, "reacher", "point")
@@ -193,7 +188,6 @@ def test_a_policy_file_is_refused(tmp_path):
     assert not run.exists()
 
 
-# Seen to fail: with the folder made before the other run is read.
 def test_a_run_that_is_missing_or_damaged_is_refused(source, tmp_path):
     missing, damaged, run = tmp_path / "missing", tmp_path / "damaged", tmp_path / "run"
     with pytest.raises(CheckpointError, match="is no run folder: it does not exist"):
@@ -239,7 +233,6 @@ OTHER = {
 }
 
 
-# Seen to fail: with "final_norm" named among LEARNING, and with "gamma" not.
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(CrlConfig)])
 def test_settings_of_learning_change_nothing_that_networks_compute(name):
     if name not in OTHER:
