@@ -10,7 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.realism import LEVELS, Level
@@ -82,6 +84,10 @@ class TrainConfig:
     """First and least radius of the curriculum, in the goal's unit; None is two success radii."""
     randomize: Level = "off"
     """Realism of training and of the run's own evaluations: off, or a level that the task has."""
+    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Folder of a run whose networks, temperature and observation moments this one begins with."""
+    from_checkpoint: Literal["best", "last"] = "best"
+    """Which checkpoint of that run."""
     run: Path
     """Folder that the run is written to."""
     agent: CrlConfig
@@ -102,6 +108,11 @@ class TrainConfig:
                 "replay holds no whole one. Raise prefill or lower agent.chunk."
             )
         self._check_proposal()
+        if self.from_checkpoint != "best" and self.start_from is None:
+            raise ConfigError(
+                f"from_checkpoint is {self.from_checkpoint!r} and there is no run to start from. "
+                "Expected one whose checkpoint it is. Add --from RUN, or leave it out."
+            )
         if self.replay_capacity < self.prefill:
             raise ConfigError(
                 f"replay_capacity is {self.replay_capacity} and prefill is {self.prefill} control "
@@ -115,6 +126,7 @@ class TrainConfig:
             ("engine", get_args(Engine)),
             ("randomize", LEVELS),
             ("goal_proposal", get_args(GoalProposal)),
+            ("from_checkpoint", ("best", "last")),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(
@@ -177,7 +189,8 @@ class TrainConfig:
 
 def option(name: str) -> str:
     """The command-line spelling of a field: "agent.batch_size" -> "--agent.batch-size"."""
-    return "--" + name.replace("_", "-")
+    # `from` is a word of Python's own, and cannot be a field's name
+    return "--from" if name == "start_from" else "--" + name.replace("_", "-")
 
 
 def flat(config: TrainConfig) -> dict[str, Any]:

@@ -33,6 +33,8 @@ _SINCE = {
     "goal_proposal_share": 0.5,
     "goal_noise": None,
     "curriculum_radius": None,
+    "start_from": None,
+    "from_checkpoint": "best",
 }
 
 

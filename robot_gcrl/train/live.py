@@ -69,7 +69,8 @@ class LiveView:
             others; rates as numbers or as {"mean", ...}.
         """
         self._newest |= {name: _mean(value) for name, value in line.items()}
-        self._first = self._first or (line["control_steps"], line["seconds"])
+        if line["control_steps"]:  # 0: what another run learned, before this one is compiled
+            self._first = self._first or (line["control_steps"], line["seconds"])
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
         elif "success_any" in line or time.monotonic() - self._shown >= _PLAIN_INTERVAL:

@@ -184,8 +184,8 @@ def _located(reference: str) -> str:
 
 
 def _absolute(overrides: dict[str, Any]) -> dict[str, Any]:
-    maze = overrides.get("maze")
-    return overrides | ({"maze": Path(maze).resolve()} if maze is not None else {})
+    given = {name: overrides.get(name) for name in ("maze", "start_from")}
+    return overrides | {k: Path(v).resolve() for k, v in given.items() if v is not None}
 
 
 def free_folder(name: str) -> Path:

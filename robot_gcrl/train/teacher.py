@@ -14,6 +14,8 @@ from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.errors import PolicyError
 from robot_gcrl.nets.moments import Moments
+from robot_gcrl.policy.actor import actor_network
+from robot_gcrl.policy.critic import critic_network
 from robot_gcrl.policy.runtime import read_policy
 from robot_gcrl.policy.runtime.file import GOLDEN_ENERGY, PolicyFile
 from robot_gcrl.task.registry import load_task
@@ -35,7 +37,8 @@ class Teacher:
       config: settings of its run; of a policy file, those of its networks, the rest by default.
       agent: its networks.
       state: their parameters, and the observation moments.
-      spreads: whether the standard deviations of its actions are known: not those of a policy file.
+      spreads: whether the standard deviations of its actions are known: not of a policy file that
+        acts without them.
     """
 
     source: Path
@@ -96,25 +99,38 @@ def _of_file(source: Path, reference: str | None) -> Teacher:
             "agent.actor_width": network.width,
             "agent.final_norm": network.final_norm,
             "agent.normalize_observations": network.normalizer is not None,
+            "agent.norm": network.norm,
+            "agent.eval_action": "mode" if network.log_std_range is None else "mean",
+            "agent.chunk": network.chunk,
+            "agent.energy": critic.energy,
+            "agent.num_critics": critic.num_critics,
+            "agent.critic": critic.critic,
+            **({"agent.time_bins": len(critic.log_weights)} if critic.log_weights else {}),
         },
     )
     agent = agent_of(task, config.agent)
+    if (actor_network(task.contract, agent), critic_network(agent)) != (network, critic):
+        raise PolicyError(
+            f"{source} holds networks with other constants than this version gives an agent of "
+            "task and sizes. Expected a file of this version, and a survival critic with the "
+            "discount of the task's preset. Name the run folder that it was exported from."
+        )
     return Teacher(
         source=source,
         task=task,
         config=config,
         agent=agent,
         state=_state(file, agent),
-        spreads=False,
+        spreads=network.log_std_range is not None,
     )
 
 
 def _state(file: PolicyFile, agent: Agent) -> AgentState:
     """The parameters that a file holds; optimizer states and temperature are fresh ones."""
     weights = dict(file.weights)
-    # A file has the means alone
-    for name in ("head/kernel", "head/bias"):
-        weights[name] = np.concatenate((weights[name], np.zeros_like(weights[name])), axis=-1)
+    if file.network.log_std_range is None:  # the file has the means alone
+        for name in ("head/kernel", "head/bias"):
+            weights[name] = np.concatenate((weights[name], np.zeros_like(weights[name])), axis=-1)
     moments = {k: weights.pop(f"moments/{k}", None) for k in ("mean", "variance")}
     fresh = agent.init(jax.random.key(0))
     critic = {k: v for k, v in file.critic_weights.items() if k != GOLDEN_ENERGY}

@@ -27,12 +27,13 @@ from robot_gcrl.train.loop import (
     TrainState,
     gradient_steps,
     make_program,
-    mean_metrics,
     update_counts,
 )
 from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
 from robot_gcrl.train.run_files import require_trained
+from robot_gcrl.train.start import Start, format_start, read_start, take_over
+from robot_gcrl.train.window import Window
 
 # Until its first checkpoint a run has nothing to resume from, so that one comes early [s].
 _FIRST_CHECKPOINT = 30.0
@@ -55,19 +56,20 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     task = load_task(config.task, maze=config.maze)
     check_memory(task.contract, task.model, config)
     program = make_program(task, config)  # refuses what cannot run, before anything is written
-    sha256 = task.contract.sha256
     if resume:
         require_trained(config.run)
-        opened = RunFolder.open(config.run, config)
-        opened.require_contract(sha256)
+    opened = RunFolder.open(config.run, config) if resume else None
+    start = None if opened is not None and opened.has_last else read_start(task, config)
+    if opened is None:
+        opened = RunFolder.create(config.run, config, task.contract.sha256)
     else:
-        opened = RunFolder.create(config.run, config, sha256)
+        opened.require_contract(task.contract.sha256)
     with opened as folder, Interrupt() as interrupt:
-        sys.stderr.write(announcement(task, folder.config) + "\n")
+        sys.stderr.write(announcement(task, folder.config) + "\n" + format_start(config, start))
         if resume and not folder.has_last:
             sys.stderr.write("  The run has no checkpoint yet: it begins again at step 0.\n")
         sys.stderr.flush()
-        run = Run(task, program, folder, started=started)
+        run = Run(task, program, folder, started=started, start=start)
         with LiveView(run.total_control_steps) as view, run.metrics:
             run.go(interrupt, view)
     interrupt.raise_if_set()
@@ -77,7 +79,15 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
 class Run:
     """The moving parts of one run: where it is, and when it did what."""
 
-    def __init__(self, task: Task, program: Program, folder: RunFolder, *, started: float) -> None:
+    def __init__(
+        self,
+        task: Task,
+        program: Program,
+        folder: RunFolder,
+        *,
+        started: float,
+        start: Start | None = None,
+    ) -> None:
         """Begins anew, or continues from the folder's last checkpoint if it has one.
 
         Args:
@@ -85,6 +95,7 @@ class Run:
           program: of the same task and settings.
           folder: open and locked; its settings are the run's.
           started: time.monotonic() when the command began.
+          start: what another run learned, if this one begins with it.
         """
         config = folder.config
         self._config, self._folder = config, folder
@@ -98,6 +109,7 @@ class Run:
             randomize=config.randomize,
         )
         self._state: TrainState = self._program.init(config.seed)
+        self._state = self._state._replace(agent=take_over(self._state.agent, start))
         self._best, seconds = -math.inf, 0.0
         if folder.has_last:
             self._state, info = folder.restore_last(self._state)
@@ -108,7 +120,7 @@ class Run:
         self._limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
         self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
         self.metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
-        self._window = _Window(self._iteration)
+        self._window = Window(self._iteration)
         self._divergence = DivergenceLog(
             task.name, num_envs=config.num_envs, rollout=config.rollout
         )
@@ -125,6 +137,10 @@ class Run:
 
     def go(self, interrupt: Interrupt, view: LiveView) -> None:
         """Trains until the budget or the time is spent or a signal came; then saves."""
+        if self._config.start_from is not None and not self._folder.has_last:
+            self._save()  # so that to resume needs the other run no more
+            if 0 in self._evaluation_iterations:
+                self._evaluate(view)
         while self._iteration < self._total_iterations and time.monotonic() < self._limit:
             self._iterate(view)
             if interrupt.is_set:
@@ -149,7 +165,9 @@ class Run:
     @functools.cached_property
     def _evaluation_iterations(self) -> set[int]:
         count, total = self._config.evaluations, self._total_iterations
-        return {-(-total * i // count) for i in range(1, count + 1)}
+        # What was taken over is measured before anything is learned
+        first = 1 if self._config.start_from is None else 0
+        return {-(-total * i // count) for i in range(first, count + 1)} if count else set()
 
     def _iterate(self, view: LiveView) -> None:
         counts = update_counts(self._config, self._iteration)
@@ -205,44 +223,3 @@ class Run:
             "seconds": time.monotonic() - self._began,
             "score": self._best,
         }
-
-
-class _Window:
-    """What was measured since the last line of metrics, and how long it took."""
-
-    def __init__(self, iteration: int) -> None:
-        self._open(iteration)
-
-    @property
-    def seconds(self) -> float:
-        """Time since the window was opened, without what was excluded [s]."""
-        return time.monotonic() - self._began
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was added yet."""
-        return not self._sums
-
-    def add(self, sums: dict[str, Any]) -> None:
-        """Adds the sums of one iteration."""
-        self._sums = {k: self._sums.get(k, 0.0) + float(v) for k, v in sums.items()}
-
-    def exclude(self, seconds: float) -> None:
-        """Leaves out time that was spent neither collecting nor learning."""
-        self._began += seconds
-
-    def close(self, iteration: int, per_iteration: int) -> dict[str, float]:
-        """Means and rates of the window; opens the next one."""
-        seconds = self.seconds
-        control_steps = (iteration - self._iteration) * per_iteration
-        values = mean_metrics(self._sums) | {
-            "control_steps_per_second": control_steps / seconds,
-            "gradient_steps_per_second": self._sums["learner/count"] / seconds,
-        }
-        self._open(iteration)
-        return values
-
-    def _open(self, iteration: int) -> None:
-        self._iteration = iteration
-        self._sums: dict[str, float] = {}
-        self._began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The tools that measure: the accelerator's report at tiny sizes, the table of success."""
+"""The accelerator's report at tiny sizes."""
 
 import json
 import subprocess
@@ -34,26 +34,3 @@ def test_the_gpu_report_fills_every_section(tmp_path):
         assert f"## {section}" in (tmp_path / "report.md").read_text()
     assert report["engines agree"][0]["max dqpos"] < 1e-3
     assert all(row["finite"] for row in report["update by depth"])
-
-
-def test_the_table_of_success_has_a_row_for_each_run(tmp_path):
-    def value(mean):
-        return {"mean": mean, "ci95": [0.0, 1.0], "n": 4}
-
-    row = {k: value(0.5) for k in ("success_any", "success_final", "time_at_goal", "distance")}
-    result = row | {
-        "task": "reacher",
-        "training_seed": 2,
-        "wall_seconds": 90.0,
-        "control_steps": 1000,
-        "regions": {"near": row},
-        "zero": row,
-        "random": row | {"success_any": value(0.25)},
-    }
-    (tmp_path / "reacher-2.json").write_text(json.dumps(result))
-    done = _tool("measure_success.py", "--tasks", "reacher", "--seeds", "2", "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[2].startswith("| `reacher` | 2 | 1.5 | 1,000 | 50.0% (0.0% to 100.0%) |")
-    assert lines[2].endswith("| 50.0% | 25.0% |")
-    assert "near" in lines[3]

@@ -15,6 +15,7 @@ from robot_gcrl.policy.runtime import read_policy
 from robot_gcrl.policy.verify import verify_policy
 from robot_gcrl.train.assess import evaluate_run
 from robot_gcrl.train.checkpoint import RunFolder
+from robot_gcrl.train.config import override
 from robot_gcrl.train.distill import Course, distill, format_distillation
 from robot_gcrl.train.distilling import Lesson
 from robot_gcrl.train.export import export_run
@@ -31,8 +32,9 @@ COURSE = Course(
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("teacher") / "run"
+    config = make_train_config("reacher", preset="smoke", run=run)
     more = {"agent.actor_depth": 8, "steps": 16_384, "eval_episodes": 32}
-    return train(make_train_config("reacher", preset="smoke", run=run, **more))
+    return train(override(config, more))
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_every_state_is_labelled_for_two_goals_and_the_oldest_are_forgotten(part
     # Seen to fail: with a goal rolled by 0; with labels of the student; with `row` not modulo
     program, teacher, taught = parts
     state, _ = program.iterate(program.init(0))
-    filled = np.asarray(state.memory.goal).any(axis=-1)
+    filled: np.ndarray = np.any(np.asarray(state.memory.goal), axis=-1)
     assert filled[:4].all()
     assert not filled[4:].any()
     first = np.asarray(state.memory.goal[:2])

@@ -9,7 +9,7 @@ import pytest
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train import run_files
-from robot_gcrl.train.config import flat
+from robot_gcrl.train.config import flat, option
 from robot_gcrl.train.options import parse_train
 from robot_gcrl.train.settings import make_train_config
 
@@ -53,11 +53,11 @@ def test_every_setting_is_an_option_with_help(capsys: pytest.CaptureFixture[str]
         parse_train(["--help"])
     text = re.sub(r"[│\s]+", " ", capsys.readouterr().out)
     for name, value in flat(make_train_config("arm_reach")).items():
-        *group, last = name.replace("_", "-").split(".")
-        option = "--" + ".".join((*group, f"no-{last}" if value is True else last))
-        described = re.search(rf"{option} (.*?)\(default", text)
-        assert described, option
-        assert len(re.findall(r"\b[a-z]+\b", described[1])) >= 3, option
+        *group, last = option(name).removeprefix("--").split(".")
+        spelled = "--" + ".".join((*group, f"no-{last}" if value is True else last))
+        described = re.search(rf"{spelled} (.*?)\(default", text)
+        assert described, spelled
+        assert len(re.findall(r"\b[a-z]+\b", described[1])) >= 3, spelled
 
 
 def test_without_a_task_one_line_says_so() -> None:

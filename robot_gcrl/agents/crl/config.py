@@ -14,6 +14,25 @@ EvalAction = Literal["mode", "mean"]
 Norm = Literal["layer", "rms", "hyperspherical"]
 Energy = Literal["l2", "squared_l2", "dot", "cosine"]
 
+LEARNING = frozenset(
+    {
+        "batch_size",
+        "head_init",
+        "block_init",
+        "learning_rate",
+        "temperature_learning_rate",
+        "initial_log_temperature",
+        "target_entropy_scale",
+        "logsumexp_penalty",
+        "gamma",
+        "loss",
+    }
+)
+"""Settings that say how is learned: what given parameters compute does not depend on them.
+
+A run that starts from another one may differ in these alone; what is not named here is refused.
+"""
+
 LAYERS_PER_BLOCK = 4
 MAX_DEPTH = 1024
 MAX_CHUNK = 32

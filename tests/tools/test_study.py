@@ -1,0 +1,338 @@
+"""The tool that measures options: cells of a study, its runs, its statistics, its report."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from robot_gcrl.errors import ConfigError, RobotGcrlError
+from robot_gcrl.train.options import parse_train
+from tools import study_runs
+from tools.study_cells import Study, cells_of, parse_variant, read_study
+from tools.study_report import draw, report
+from tools.study_runs import Runner, read_lines
+from tools.study_stats import improvement, interquartile_mean, iqm
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {"preset": "smoke", "engine": "native", "steps": 256, "evaluations": 1}
+
+
+def _study(**changed) -> Study:
+    variants = {"default": {}, "plain": {"agent.final_norm": False, "agent.learning_rate": 1}}
+    content = {"name": "s", "tasks": ["reacher"], "seeds": [0, 1], "options": TINY,
+               "variants": variants, "evaluation": {"episodes": 4}}  # fmt: skip
+    return Study(**(content | changed))
+
+
+# --- cells
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tools" / "studies").glob("*.toml")), ids=str)
+def test_every_study_that_is_kept_can_be_run(path):
+    study = read_study(path)
+    assert len(cells_of(study)) == len(study.tasks) * len(study.seeds) * len(study.variants)
+
+
+def test_the_command_line_resolves_to_the_settings_of_the_cell(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    study = _study(variants={"plain": {"agent.final_norm": False, "overlap": False,
+                                       "start_from": "/r-{seed}", "agent.gamma": 0.5}})  # fmt: skip
+    for cell in cells_of(study):
+        config, _ = parse_train(cell.words)
+        assert config == cell.config
+        assert (config.seed, str(config.start_from)) == (cell.seed, f"/r-{cell.seed}")
+        assert not config.agent.final_norm
+    assert [cell.seed for cell in cells_of(study)] == [0, 1]
+
+
+def test_equal_wall_time_leaves_the_steps_no_say():
+    (cell, *_) = cells_of(_study(options={"preset": "smoke"}, minutes=2))
+    assert (cell.config.minutes, cell.words[-6:]) == (2.0, [
+        "--steps", str(cell.config.steps), "--minutes", "2.0",
+        "--evaluations", str(cell.config.evaluations),
+    ])  # fmt: skip
+    (plain, *_) = cells_of(_study(options={"preset": "smoke"}))
+    assert cell.config.steps == 100 * plain.config.steps
+    with pytest.raises(ConfigError, match="'default' sets steps or minutes, and the study gives"):
+        cells_of(_study(minutes=2.0))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"variants": {"x": {"agent.dept": 8}}}, "Unknown setting 'agent.dept' with value 8"),
+        ({"variants": {"x": {"agent.loss": "ppo"}}}, "agent.loss = 'ppo'. Expected one of infonce"),
+        ({"variants": {"x": {"agent.depth": 6}}}, "Agent setting depth is 6"),
+        ({"tasks": ["reachr"]}, "Unknown task 'reachr'. Did you mean 'reacher'?"),
+    ],
+)
+def test_what_cannot_be_run_is_told_before_anything_is(changed, words):
+    with pytest.raises(RobotGcrlError) as caught:
+        cells_of(_study(**changed))
+    assert words in str(caught.value)
+
+
+def test_a_study_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"'s' has no seeds\. Expected at least one"):
+        _study(seeds=[])
+    with pytest.raises(ConfigError, match="evaluates on seed 1, with which it trains too"):
+        _study(evaluation={"seed": 1})
+    file = tmp_path / "x.toml"
+    file.write_text('task = "reacher"')
+    with pytest.raises(ConfigError, match=r"has task. Expected only tasks, seeds, minutes"):
+        read_study(file)
+
+
+def test_values_of_vary_are_those_of_toml():
+    words = ["agent.depth=8", "agent.loss=symmetric_infonce", "overlap=false"]
+    (name, options), *_ = parse_variant(words).items()
+    assert name == " ".join(words)
+    assert options == {"agent.depth": 8, "agent.loss": "symmetric_infonce", "overlap": False}
+    with pytest.raises(ConfigError, match=r"'x' has no value\. Expected NAME=VALUE"):
+        parse_variant(["x"])
+
+
+# --- runs
+
+
+RATE = {"mean": 0.5, "ci95": [0.1, 0.9], "n": 4}
+MEASURED = dict.fromkeys(study_runs.RATES, RATE)
+
+
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    """A runner whose commands are noted and answered from a list of exit codes."""
+    runner = Runner(study=_study(), folder=tmp_path / "runs", out=tmp_path / "out.jsonl")
+    calls, codes = [], []
+
+    def command(self, run, *words):
+        calls.append(words)
+        code = codes.pop(0) if codes else 0
+        if words[0] == "train":
+            run.mkdir(exist_ok=True)
+            (run / "config.json").write_text("{}")
+            line = {"iteration": 1, "control_steps": 256, "seconds": 1.0} | dict.fromkeys(
+                study_runs.RATES, 0.25
+            )
+            (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        elif code == 0:
+            Path(words[words.index("--out") + 1]).write_text(json.dumps(MEASURED))
+        return code, "robot-gcrl: critic_loss is nan"
+
+    monkeypatch.setattr(Runner, "_command", command)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield runner, calls, codes
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_what_was_measured_is_not_measured_again(fake):
+    runner, calls, _ = fake
+    assert runner.do(cells_of(runner.study))
+    lines = read_lines(runner.out)
+    assert [(x["variant"], x["seed"]) for x in lines] == [
+        ("default", 0), ("plain", 0), ("default", 1), ("plain", 1),
+    ]  # fmt: skip
+    assert lines[1]["options"]["agent.final_norm"] is False
+    assert lines[0]["success_any"] == RATE
+    assert lines[0]["curve"] == [[256, 1.0, 0.25, 0.25, 0.25]]
+    assert lines[0]["machine"]["versions"]["jax"]
+    assert calls[1][2:6] == ("--episodes", "4", "--seed", "10000")
+    calls.clear()
+    assert runner.do(cells_of(runner.study))
+    assert calls == []
+
+
+def test_an_interrupted_run_is_resumed_and_not_recorded(fake):
+    runner, calls, codes = fake
+    cells = cells_of(runner.study)[:1]
+    codes.append(143)
+    assert not runner.do(cells)
+    assert not runner.out.exists()
+    assert runner.do(cells)
+    assert calls[1] == ("train", "--resume", str(runner.folder / "reacher-default-0"))
+    assert len(read_lines(runner.out)) == 1
+
+
+def test_a_failed_run_is_recorded_with_its_reason_and_counts_as_none(fake):
+    runner, _, codes = fake
+    codes.append(2)
+    assert runner.do(cells_of(runner.study))
+    failed = read_lines(runner.out)[0]
+    assert failed["failed"] == "robot-gcrl: critic_loss is nan"
+    row = report(read_lines(runner.out), metric="success_any")[2]
+    assert row.startswith("| `reacher` | default | 0, 1 (1 failed) |")
+    assert "| 25.0% (0.0, 50.0) |" in row
+
+
+def test_other_settings_under_the_same_name_are_refused(fake):
+    runner, _, _ = fake
+    cells = cells_of(runner.study)
+    runner.do(cells[:1])
+    other = cells_of(_study(options=TINY | {"steps": 512}))
+    with pytest.raises(ConfigError, match=r"holds reacher-default-0 with options \{.*Rename"):
+        runner.do(other)
+
+
+def test_a_run_of_equal_wall_time_gets_the_rest_of_it(fake, monkeypatch):
+    runner, calls, codes = fake
+    cells = cells_of(_study(options={"preset": "smoke"}, minutes=2.0))[:1]
+    codes.append(130)
+    runner.do(cells)
+    monkeypatch.setattr(study_runs, "trained_seconds", lambda run: 30.0)
+    runner.do(cells)
+    assert calls[1][-2:] == ("--minutes", "1.5")
+
+
+@pytest.mark.slow
+def test_a_study_is_run_interrupted_continued_and_reported(tmp_path):
+    words = ["--tasks", "reacher", "--seeds", "0", "--name", "tiny", "--runs", str(tmp_path / "r"),
+             "--out", str(tmp_path / "out.jsonl"), "--parallel", "2", "--vary",
+             "agent.learning_rate=1e30"]  # fmt: skip
+    file = tmp_path / "tiny.toml"
+    file.write_text(
+        'tasks = ["reacher"]\nseeds = [0]\n[options]\npreset = "smoke"\nsteps = 4096\n'
+        "evaluations = 2\n[evaluation]\nepisodes = 8\n[variants.default]\n"
+    )
+    command = [sys.executable, str(ROOT / "tools" / "study.py"), "run", str(file), *words]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline().endswith("begins\n")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 130, said
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=550)
+    assert done.returncode == 0, done.stderr
+    lines = {line["variant"]: line for line in read_lines(tmp_path / "out.jsonl")}
+    assert lines["default"]["control_steps"] == 4096
+    assert len(lines["default"]["curve"]) == 2
+    assert "Expected a finite number" in lines["agent.learning_rate=1e30"]["failed"]
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "study.py"), "report", str(tmp_path / "out.jsonl"),
+         "--each", "--plot", str(tmp_path / "curves.png")],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+# --- statistics
+
+
+def test_the_interquartile_mean_by_hand():
+    # Of 1..8 the middle half is 3, 4, 5, 6; of five values one is left out at each end
+    assert interquartile_mean(np.array([8.0, 1, 7, 2, 6, 3, 5, 4])) == 4.5
+    assert interquartile_mean(np.array([0.0, 1, 2, 6, 100])) == 3.0
+    assert interquartile_mean(np.array([1.0, 2.0, 6.0])) == 3.0
+
+
+def test_the_interquartile_mean_is_scipys_trimmed_mean():
+    values = np.random.default_rng(0).random((11, 3))
+    np.testing.assert_allclose(interquartile_mean(values), stats.trim_mean(values, 0.25))
+
+
+def test_the_probability_of_improvement_by_hand():
+    # First task: 3 > 1, 3 > 2, 2 > 1 and one tie of 4 pairs: 3.5 / 4; second: 0 of 1
+    mine = [np.array([3.0, 2.0]), np.array([0.0])]
+    theirs = [np.array([1.0, 2.0]), np.array([1.0])]
+    assert improvement(mine, theirs, draws=10).value == pytest.approx((3.5 / 4 + 0) / 2)
+    pairs = [stats.mannwhitneyu(x, y).statistic / (len(x) * len(y))
+             for x, y in zip(mine, theirs, strict=True)]  # fmt: skip
+    assert improvement(mine, theirs, draws=10).value == pytest.approx(np.mean(pairs))
+
+
+# Seen to fail: with runs drawn over all tasks together, which widens the band.
+def test_runs_are_drawn_within_their_task():
+    # Within each task all runs agree, so that nothing is uncertain
+    scores = [np.full(4, 0.1), np.full(4, 0.5), np.full(4, 0.9)]
+    value, low, high = iqm(scores, draws=200)
+    assert value == low == high == pytest.approx(0.5)
+
+
+# Seen to fail: with a band of 50% 46% of them hold the truth, with runs drawn over all tasks 100%.
+def test_bands_hold_the_truth_about_as_often_as_they_say():
+    random = np.random.default_rng(1)
+    centers = np.linspace(0.1, 0.9, 6)
+
+    def scores(runs):
+        return [random.normal(center, 0.1, runs) for center in centers]
+
+    truth = iqm(scores(100_000), draws=1).value
+    held = 0
+    for _ in range(200):
+        _, low, high = iqm(scores(10), draws=300)
+        held += low <= truth <= high
+    # 95% of 200 are 190 +- 3; a bootstrap of ten runs is somewhat too narrow
+    assert 0.88 <= held / 200 <= 0.99
+
+
+# --- report
+
+
+def _line(task, variant, seed, mean, **more):
+    rate = {"mean": mean, "ci95": [0.0, 1.0], "n": 4}
+    return {
+        "study": "s", "task": task, "variant": variant, "seed": seed, "minutes": None,
+        "wall_seconds": 90.0, "control_steps": 1000, "options": {}, "evaluation": {},
+        "curve": [[500, 30.0, mean / 2, 0.0, 0.0], [1000, 60.0, mean, 0.0, 0.0]],
+        "success_any": rate, "success_final": rate, "time_at_goal": rate,
+    } | more  # fmt: skip
+
+
+LINES = [
+    _line("reacher", "default", 0, 0.2), _line("reacher", "default", 1, 0.4),
+    _line("reacher", "other", 0, 0.6), _line("reacher", "other", 1, 0.8),
+    _line("point", "default", 0, 0.5), _line("point", "other", 0, 0.5),
+]  # fmt: skip
+
+
+def test_the_report_by_hand():
+    text = report(LINES, metric="success_any")
+    row = "| `reacher` | default | 0, 1 | 1,000 | 1.5 | "
+    assert text[2] == row + " | ".join(["30.0% (20.0, 40.0)"] * 3) + " |"
+    # Of 0.2, 0.4, 0.5 nothing is left out; P is the mean of 1 and of a tie
+    assert text[-3].startswith("| default | 2 | 3 | 36.7% (")
+    assert text[-2].startswith("| other | 2 | 3 | 63.3% (")
+    assert "| 75.0% (75.0% to 75.0%) |" in text[-2]
+
+
+def test_variants_are_compared_on_the_tasks_of_both():
+    text = report(LINES[:5], metric="success_any")
+    assert text[-2].endswith("| 100.0% (100.0% to 100.0%) |")
+    only = report([*LINES[:2], *LINES[2:4], LINES[5]], metric="success_any")
+    assert only[-2].endswith("| 100.0% (100.0% to 100.0%) on reacher |")
+
+
+def test_every_run_and_its_regions_have_a_row():
+    beside = {"success_any": {"mean": 0.25, "ci95": [0.0, 1.0], "n": 4}}
+    row = dict.fromkeys(study_runs.RATES, RATE)
+    line = _line("reacher", "default", 2, 0.5, zero=beside, random=beside, regions={"near": row})
+    text = report([line], metric="success_any", each=True)
+    assert text[-3].startswith("| `reacher` | default | 2 | 1.5 | 1,000 | 50.0% (0.0% to 100.0%) |")
+    assert text[-3].endswith("| 25.0% | 25.0% |")
+    assert text[-2].startswith("| | | | | near | 50.0% (10.0% to 90.0%) |")
+
+
+def test_curves_of_the_figure_by_hand():
+    failed = _line("reacher", "default", 1, 0.4, failed="nan")
+    failed["curve"] = failed["curve"][:1]
+    figure = draw([LINES[0], failed], metric="success_any")
+    (axes,) = figure.axes
+    places, values = axes.lines[0].get_data()
+    assert (places[0], places[-1]) == (500.0, 1000.0)
+    np.testing.assert_allclose((values[0], values[-1]), (0.15, 0.1))
+    assert len(draw(LINES, metric="success_any").axes) == 3
+
+
+def test_results_that_do_not_belong_together_are_refused():
+    with pytest.raises(ConfigError, match=r"hold several of \('reacher', 'default', 0\)"):
+        report([LINES[0], LINES[0]], metric="success_any")
+    with pytest.raises(ConfigError, match=r"have the budgets \['2.0', 'None'\] \[min\]"):
+        report([LINES[0], _line("reacher", "other", 0, 0.1, minutes=2.0)], metric="success_any")
+    with pytest.raises(ConfigError, match="hold none"):
+        report([], metric="success_any")

@@ -1,0 +1,118 @@
+"""Measures options of the learner: tasks x variants x seeds, and what may be said of the result.
+
+    python tools/study.py run tools/studies/losses.toml [--parallel 2] [--runs DIR] [--out FILE]
+    python tools/study.py run --tasks reacher --seeds 0 1 2 --vary agent.learning_rate=1e-3
+    python tools/study.py report FILE... [--plot FILE.png] [--each]
+
+`run` trains and evaluates each cell with the commands of `robot-gcrl` and appends a JSON line to
+the results (docs/results/NAME.jsonl), also for a run that failed, with its reason. What is in the
+file is not done again; an interrupted run goes on. Evaluation is on starts and goals that training
+never drew, and on another seed than that of published tables. Every run has its task's control
+steps, or with --minutes (or `minutes` in the file) the same wall time: give that a quiet machine.
+`report` prints tables in Markdown; a run that failed counts as a success of 0.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from robot_gcrl.train.environment import prepare_environment
+
+prepare_environment()
+# This process only resolves settings: the accelerator's memory belongs to its runs
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+from robot_gcrl.errors import ConfigError, RobotGcrlError
+from tools.study_cells import DEFAULT, Study, cells_of, parse_variant, read_study
+from tools.study_report import draw, report
+from tools.study_runs import RATES, Runner, read_lines
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Runs or reports; returns the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        return run(arguments) if arguments.command == "run" else tell(arguments)
+    except RobotGcrlError as error:
+        sys.stderr.write(f"study: {error}\n")
+        return 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the results lack; the exit code says whether all of it came to an end."""
+    study = chosen_study(arguments)
+    runner = Runner(
+        study=study,
+        folder=(arguments.runs or Path("runs") / "studies" / study.name).resolve(),
+        out=arguments.out or ROOT / "docs" / "results" / f"{study.name}.jsonl",
+        parallel=arguments.parallel,
+    )
+    return 0 if runner.do(cells_of(study)) else INTERRUPTED
+
+
+def chosen_study(arguments: argparse.Namespace) -> Study:
+    """The study of the file, or of the options; options win.
+
+    Raises:
+      ConfigError: neither a file nor tasks were given, or they do not make a study.
+    """
+    changed: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("name", "tasks", "seeds", "minutes")
+        if getattr(arguments, name) is not None
+    }
+    variants = {DEFAULT: {}}
+    for texts in arguments.vary:
+        variants |= parse_variant(texts)
+    if arguments.file is not None:
+        study = read_study(arguments.file)
+        return replace(study, **changed, variants={**study.variants, **variants} if
+                       arguments.vary else study.variants)  # fmt: skip
+    if arguments.tasks is None:
+        raise ConfigError(
+            "No study was given. Expected a TOML file or --tasks. See: tools/study.py run --help"
+        )
+    return Study(**{"name": "study", "seeds": (0, 1, 2), "variants": variants} | changed)
+
+
+def tell(arguments: argparse.Namespace) -> int:
+    """Prints the report, and draws the curves."""
+    lines = [line for file in arguments.files for line in read_lines(file)]
+    print("\n".join(report(lines, metric=arguments.metric, each=arguments.each)))
+    if arguments.plot is not None:
+        draw(lines, metric=arguments.metric).savefig(arguments.plot, dpi=120)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measures options of the learner.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs = commands.add_parser("run", help="train and evaluate")
+    runs.add_argument("file", type=Path, nargs="?", help="TOML, as in tools/studies")
+    runs.add_argument("--name", help="of the study; the file's, or study")
+    runs.add_argument("--tasks", nargs="+")
+    runs.add_argument("--seeds", nargs="+", type=int)
+    runs.add_argument("--minutes", type=float, help="wall time of each run, not its steps")
+    runs.add_argument("--vary", nargs="+", action="append", default=[], metavar="NAME=VALUE",
+                      help="one variant more, of these options")  # fmt: skip
+    runs.add_argument("--parallel", type=int, default=1, help="runs at once")
+    runs.add_argument("--runs", type=Path, help="folder of the run folders")
+    runs.add_argument("--out", type=Path, help="file of the results")
+    reports = commands.add_parser("report", help="tables and curves")
+    reports.add_argument("files", type=Path, nargs="+")
+    reports.add_argument("--metric", choices=RATES[:3], default="time_at_goal")
+    reports.add_argument("--each", action="store_true", help="a table of every run too")
+    reports.add_argument("--plot", type=Path, help="picture of the curves")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""The results of a study as tables in Markdown and as curves.
+
+A run that failed has the score 0, and its curve is 0 from where it ended.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from robot_gcrl.errors import ConfigError
+from tools.study_runs import RATES, Line
+from tools.study_stats import Estimate, improvement, iqm
+
+_TITLES = {"success_any": "any", "success_final": "final", "time_at_goal": "time at goal"}
+_GRID = 101
+# A band at every place of a curve: fewer draws than for one number
+_CURVE_DRAWS = 1000
+
+
+def report(lines: Sequence[Line], *, metric: str, each: bool = False) -> list[str]:
+    """Lines of Markdown: per task and variant, over all tasks, and with `each` every run.
+
+    Raises:
+      ConfigError: there is no result, or two of the same task, variant and seed.
+    """
+    _require_distinct(lines)
+    tables = [_by_task(lines), _overall(lines, metric)]
+    if each:
+        tables.append(_each(lines))
+    return [line for table in tables for line in (*table, "")]
+
+
+def draw(lines: Sequence[Line], *, metric: str) -> Figure:
+    """Curves of the interquartile mean with its 95% band: each task, and all of them together."""
+    _require_distinct(lines)
+    tasks, variants = _names(lines, "task"), _names(lines, "variant")
+    by_time = all(line["minutes"] is not None for line in lines)
+    panels = len(tasks) + (len(tasks) > 1)
+    figure = Figure(figsize=(4.6 * panels, 3.8), layout="constrained")
+    colors = matplotlib.colormaps["tab10"]
+    for i in range(panels):
+        axes = figure.add_subplot(1, panels, i + 1)
+        shown = [tasks[i]] if i < len(tasks) else tasks
+        unit = "training time [min]" if by_time else "control steps"
+        _prepare(axes, shown[0] if i < len(tasks) else "all tasks", metric)
+        axes.set_xlabel(unit if i < len(tasks) else f"{unit} / the most on the task", fontsize=8)
+        for j, variant in enumerate(variants):
+            some = [line for line in lines if line["variant"] == variant]
+            if not set(shown) <= {line["task"] for line in some}:
+                continue
+            places, estimate = _curve(lines, some, shown, metric, by_time)
+            if len(places):
+                axes.plot(places, estimate.value, color=colors(j % 10), lw=1.3, label=variant)
+                axes.fill_between(places, estimate.low, estimate.high, color=colors(j % 10),
+                                  alpha=0.2, linewidth=0)  # fmt: skip
+        axes.legend(fontsize=7)
+    return figure
+
+
+def _prepare(axes: Axes, title: str, metric: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_ylabel(f"{_TITLES[metric]}, IQM with 95% band", fontsize=8)
+    axes.set_ylim(-0.02, 1.02)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+
+
+def _curve(
+    lines: Sequence[Line], some: Sequence[Line], tasks: Sequence[str], metric: str, by_time: bool
+) -> tuple[np.ndarray, Estimate]:
+    """Places [P] and the estimate there, of the runs `some` of the results `lines`."""
+    column, scale = (1, 1.0 / 60.0) if by_time else (0, 1.0)
+    row = 2 + RATES.index(metric)
+    scores, first, last = [], 0.0, 0.0
+    for task in tasks:
+        ends = [scale * max(np.array(line["curve"])[:, column])
+                for line in lines if line["task"] == task and line["curve"]]  # fmt: skip
+        most = max(ends, default=1.0)
+        runs = [line for line in some if line["task"] == task]
+        points = [np.array(line["curve"]).reshape(-1, 5) for line in runs]
+        places = np.linspace(0.0, most, _GRID)
+        scores.append(np.stack([
+            np.interp(places, scale * point[:, column], point[:, row],
+                      right=0.0 if "failed" in line else None)
+            if len(point) else np.zeros(_GRID)
+            for line, point in zip(runs, points, strict=True)
+        ]))  # fmt: skip
+        # Before its first evaluation nothing is known of a run
+        begins = [scale * point[0, column] / most for point in points if len(point)]
+        first, last = max([first, *begins]), most
+    shares = np.linspace(0.0, 1.0, _GRID)
+    kept = shares >= first
+    estimate = iqm([task[:, kept] for task in scores], draws=_CURVE_DRAWS)
+    return shares[kept] * (last if len(tasks) == 1 else 1.0), estimate
+
+
+def _by_task(lines: Sequence[Line]) -> list[str]:
+    table = [
+        "| task | variant | seeds | control steps | wall [min] | any | final | time at goal |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for task in _names(lines, "task"):
+        for variant in _names(lines, "variant"):
+            runs = [x for x in lines if (x["task"], x["variant"]) == (task, variant)]
+            if not runs:
+                continue
+            steps = [line.get("control_steps", 0) for line in runs]
+            steps = dict.fromkeys(f"{count:,}" for count in (min(steps), max(steps)))
+            wall = np.mean([line["wall_seconds"] for line in runs]) / 60.0
+            failed = sum("failed" in line for line in runs)
+            seeds = ", ".join(str(line["seed"]) for line in runs)
+            seeds += f" ({failed} failed)" if failed else ""
+            cells = " | ".join(_mean_and_all([score(x, name) for x in runs]) for name in _TITLES)
+            table.append(
+                f"| `{task}` | {variant} | {seeds} | {' to '.join(steps)} | {wall:.1f} | {cells} |"
+            )
+    return table
+
+
+def _overall(lines: Sequence[Line], metric: str) -> list[str]:
+    first, *others = _names(lines, "variant")
+    table = [
+        f"Over all tasks, {_TITLES[metric]} (IQM: interquartile mean of all runs; P: probability "
+        f"that a run scores higher than one of {first}; 95% bootstrap bands):",
+        "",
+        f"| variant | tasks | runs | IQM | P(better than {first}) |",
+        "|---|---|---|---|---|",
+    ]
+    for variant in (first, *others):
+        tasks = [x for x in _names(lines, "task") if _scores(lines, x, variant, metric).size]
+        scores = [_scores(lines, task, variant, metric) for task in tasks]
+        shared = [task for task in tasks if _scores(lines, task, first, metric).size]
+        beside = ""
+        if variant != first and shared:
+            mine = [_scores(lines, task, variant, metric) for task in shared]
+            theirs = [_scores(lines, task, first, metric) for task in shared]
+            beside = _percent(improvement(mine, theirs))
+            beside += "" if shared == tasks else f" on {', '.join(shared)}"
+        runs = sum(map(len, scores))
+        table.append(f"| {variant} | {len(tasks)} | {runs} | {_percent(iqm(scores))} | {beside} |")
+    return table
+
+
+def _each(lines: Sequence[Line]) -> list[str]:
+    table = [
+        "| task | variant | seed | wall [min] | control steps | any | final | time at goal | "
+        "zero: any | random: any |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        start = f"| `{line['task']}` | {line['variant']} | {line['seed']} |"
+        if "failed" in line:
+            table.append(f"{start} {line['wall_seconds'] / 60:.1f} | failed: {line['failed']} |")
+            continue
+        beside = (f"{line[x]['success_any']['mean']:.1%}" if x in line else "" for x in _BESIDE)
+        table.append(
+            f"{start} {line['wall_seconds'] / 60:.1f} | {line['control_steps']:,} | {_rates(line)} "
+            f"| {' | '.join(beside)} |"
+        )
+        table += [
+            f"| | | | | {name} | {_rates(row)} | | |"
+            for name, row in line.get("regions", {}).items()
+        ]
+    return table
+
+
+_BESIDE = ("zero", "random")
+
+
+def score(line: Line, metric: str) -> float:
+    """What a run reached, in [0, 1]; 0 if it failed."""
+    return 0.0 if "failed" in line else line[metric]["mean"]
+
+
+def _scores(lines: Sequence[Line], task: str, variant: str, metric: str) -> np.ndarray:
+    runs = [line for line in lines if (line["task"], line["variant"]) == (task, variant)]
+    return np.array([score(line, metric) for line in runs])
+
+
+def _names(lines: Sequence[Line], key: str) -> list[str]:
+    return list(dict.fromkeys(line[key] for line in lines))
+
+
+def _mean_and_all(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.1%} ({', '.join(f'{100 * v:.1f}' for v in values)})"
+
+
+def _rates(row: Line) -> str:
+    return " | ".join(_rate(row[name]) for name in _TITLES)
+
+
+def _rate(value: dict[str, Any]) -> str:
+    low, high = value["ci95"]
+    return f"{value['mean']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
+
+
+def _require_distinct(lines: Sequence[Line]) -> None:
+    keys = [(line["task"], line["variant"], line["seed"]) for line in lines]
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice or not keys:
+        got = f"several of {sorted(twice)[0]}" if twice else "none"
+        raise ConfigError(
+            f"The results hold {got}. Expected at least one run, and one of each task, variant "
+            "and seed. Choose files of one study, or of studies whose variants have other names."
+        )
+    budgets = {line["minutes"] for line in lines}
+    if len(budgets) > 1:
+        raise ConfigError(
+            f"The results have the budgets {sorted(map(str, budgets))} [min]. Expected one: equal "
+            "control steps (None) or one wall time. Report them one by one."
+        )

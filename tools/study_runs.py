@@ -1,0 +1,253 @@
+"""The runs of a study: each a `robot-gcrl train` in a process of its own, then `evaluate`.
+
+The file of results gets one JSON line for each cell that came to an end, well or badly; what is in
+it is not done again, and a run that was interrupted goes on where it was saved.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
+from robot_gcrl.physics.cores import cores
+from robot_gcrl.train import slot, store
+from robot_gcrl.train.loop import gradient_steps
+from robot_gcrl.train.machine import machine
+from robot_gcrl.train.metrics import read_metrics
+from robot_gcrl.train.run_files import CHECKPOINTS, CONFIG_FILE
+from tools.study_cells import Cell, Study
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Line = dict[str, Any]
+
+RATES = ("success_any", "success_final", "time_at_goal", "distance")
+"""What an evaluation measures; the first three are scores between 0 and 1."""
+
+# Exit codes of a run that a signal ended: it is no failure, and goes on another time
+_INTERRUPTED = (130, 143)
+_REASON = 400  # characters of what a failed command said last
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Does the cells of one study.
+
+    Attributes:
+      study: what is measured.
+      folder: that receives a run folder and a log for each cell.
+      out: file of the results.
+      parallel: how many runs at once.
+    """
+
+    study: Study
+    folder: Path
+    out: Path
+    parallel: int = 1
+    _stopped: bool = False
+    _children: set[subprocess.Popen] = field(default_factory=set)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def do(self, cells: Sequence[Cell]) -> bool:
+        """Trains and evaluates what the file of results lacks; whether all of it came to an end.
+
+        Raises:
+          ConfigError: the file holds a cell of this name with other settings.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        done = {_key(line): line for line in read_lines(self.out)} if self.out.exists() else {}
+        missing = [cell for cell in cells if not self._is_done(cell, done)]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        with ThreadPoolExecutor(max_workers=self.parallel) as pool:
+            finished = list(pool.map(self._do_one, missing))
+        return all(finished)
+
+    def _is_done(self, cell: Cell, done: Mapping[tuple, Line]) -> bool:
+        line = done.get((self.study.name, cell.task, cell.variant, cell.seed))
+        if line is None:
+            return False
+        wanted = {"options": _as_json(cell.differences), "evaluation": self.study.measured}
+        for name, value in wanted.items():
+            if line[name] != value:
+                raise ConfigError(
+                    f"{self.out} holds {_name(cell)} with {name} {line[name]}. Expected {value}, "
+                    "as the study says now. Rename the variant or the study, or choose another "
+                    "--out."
+                )
+        return True
+
+    def _do_one(self, cell: Cell) -> bool:
+        if self._stopped:
+            return False
+        _say(f"{_name(cell)}: begins")
+        run = self.folder / _name(cell)
+        before = trained_seconds(run)
+        began = time.monotonic()
+        code, said = self._command(run, *self._train_words(cell, run, before))
+        wall = before + time.monotonic() - began
+        measured: Line = {}
+        if code == 0:
+            words = [w for k, v in self.study.measured.items() for w in _evaluate_words(k, v)]
+            file = run / "evaluation.json"
+            code, said = self._command(run, "evaluate", str(run), *words, "--out", str(file))
+            measured = json.loads(file.read_text()) if code == 0 else {}
+        if code in _INTERRUPTED or (code and self._stopped):
+            _say(f"{_name(cell)}: interrupted; the next call continues it")
+            return False
+        line = self._line(cell, run, wall, measured) | ({"failed": said} if code else {})
+        with self._lock, self.out.open("a") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+        _say(f"{_name(cell)}: {'FAILED: ' + said if code else _short(line)}")
+        return True
+
+    def _train_words(self, cell: Cell, run: Path, before: float) -> list[str]:
+        if not (run / CONFIG_FILE).exists():
+            return ["train", *cell.words, "--run", str(run), *self._threads(cell)]
+        words = ["train", "--resume", str(run)]
+        if cell.config.minutes is not None:
+            # A resumed run counts anew
+            words += ["--minutes", str(max(cell.config.minutes - before / 60.0, 0.0))]
+        return words
+
+    def _threads(self, cell: Cell) -> list[str]:
+        if self.parallel == 1 or cell.config.physics_threads:
+            return []
+        return ["--physics-threads", str(max(cores() // self.parallel - 1, 1))]
+
+    def _command(self, run: Path, *words: str) -> tuple[int, str]:
+        """Exit code of a `robot-gcrl` command of this checkout, and the end of what it said."""
+        log = run.with_name(run.name + ".log")
+        path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+        environment = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
+        with log.open("a") as file:
+            # A session of its own: Ctrl-C comes to this process alone, which hands it on once
+            child = subprocess.Popen(
+                [sys.executable, "-m", "robot_gcrl.cli", *words],
+                stdout=file, stderr=file, start_new_session=True,
+                env=environment | {"PYTHONPATH": path},
+            )  # fmt: skip
+        with self._lock:
+            self._children.add(child)
+            if self._stopped:
+                child.send_signal(signal.SIGTERM)
+        code = child.wait()
+        with self._lock:
+            self._children.discard(child)
+        lines = log.read_text(errors="replace").strip().splitlines()
+        return code, lines[-1][-_REASON:] if lines else f"exit code {code}, and nothing said"
+
+    def _stop(self, number: int, frame: object) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._stopped = True
+                for child in self._children:
+                    child.send_signal(signal.SIGTERM)
+
+    def _line(self, cell: Cell, run: Path, wall: float, measured: Line) -> Line:
+        config = cell.config
+        line: Line = {
+            "study": self.study.name,
+            "task": cell.task,
+            "variant": cell.variant,
+            "seed": cell.seed,
+            "preset": config.preset,
+            "engine": config.engine,
+            "options": _as_json(cell.differences),
+            "minutes": self.study.minutes,
+            "evaluation": self.study.measured,
+            "wall_seconds": round(wall, 1),
+            "parallel": self.parallel,
+            "curve": curve(run),
+            "machine": _machine(run),
+        }
+        info = _last_metadata(run).get("info", {})
+        if info:
+            line["control_steps"] = info["control_steps"]
+            line["gradient_steps"] = gradient_steps(config, info["iteration"])
+        kept = (*RATES, "zero", "random", "regions", "levels")
+        return line | {name: measured[name] for name in kept if name in measured}
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The results in a file, in order; a last line without its end is left out.
+
+    Raises:
+      ConfigError: there is no such file, or a line is no result of a study.
+    """
+    try:
+        *whole, _torn = path.read_text(encoding="utf-8").split("\n")
+        lines = [json.loads(text) for text in whole]
+        _ = [_key(line) for line in lines]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"The results {path} cannot be read: {error!r}. Expected the JSON lines that "
+            "tools/study.py writes. Check the path, or restore the file."
+        ) from error
+    return lines
+
+
+def trained_seconds(run: Path) -> float:
+    """For how long a run had trained when it was last saved [s]."""
+    return _last_metadata(run).get("info", {}).get("seconds", 0.0)
+
+
+def curve(run: Path) -> list[list[float]]:
+    """[control steps, seconds, any, final, time at goal] of each evaluation during a run."""
+    try:
+        lines = read_metrics(run)
+    except RobotGcrlError:
+        return []
+    names = ("control_steps", "seconds", *RATES[:3])
+    return [[round(line[name], 4) for name in names] for line in lines if RATES[0] in line]
+
+
+def _last_metadata(run: Path) -> Line:
+    folder = slot.newest(run / CHECKPOINTS / "last")
+    try:
+        return {} if folder is None else store.read_metadata(folder)
+    except CheckpointError:
+        return {}
+
+
+def _machine(run: Path) -> Line:
+    """That on which the run says it was made; of a run that left nothing, this one."""
+    return _last_metadata(run).get("machine") or machine(0)
+
+
+def _key(line: Line) -> tuple:
+    return line["study"], line["task"], line["variant"], line["seed"]
+
+
+def _name(cell: Cell) -> str:
+    """The cell as the name of its run folder."""
+    words = f"{Path(cell.task).name}-{cell.variant}-{cell.seed}"
+    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in words)
+
+
+def _as_json(values: Mapping[str, Any]) -> Line:
+    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+
+
+def _evaluate_words(name: str, value: Any) -> list[str]:
+    spelled = "--" + name.replace("_", "-")
+    return [spelled] * value if isinstance(value, bool) else [spelled, str(value)]
+
+
+def _short(line: Line) -> str:
+    rates = ", ".join(f"{name} {line[name]['mean']:.1%}" for name in RATES[:3])
+    return f"{rates} ({line['wall_seconds'] / 60:.1f} min)"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
