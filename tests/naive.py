@@ -178,7 +178,8 @@ def hyperspherical_network(x, params):
         for name in ("layer0", "layer1", "layer2"):
             y = sphere(swish(scaled(y, block[name])))
         y = sphere(scaled(y, block["layer3"]))
-        x = sphere((1.0 - block["lerp"]) * x + block["lerp"] * y)
+        way = np.asarray(block["lerp"])
+        x = sphere((1.0 - way) * x + way * y)
     if "norm" in params:
         x = x * params["norm"]["scale"]
     return dense(x, params["head"])

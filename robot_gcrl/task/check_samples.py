@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
 
@@ -168,7 +169,7 @@ def out_of_bounds(task: Task, samples: tuple[Samples, ...]) -> Iterator[str]:
                     f"{greatest:.4g}]; its bounds are [{low[i]:.4g}, {high[i]:.4g}]."
                 )
         if task.admits is not None and s.goal.shape[1:] == low.shape:
-            refused = s.goal[~np.asarray(jax.vmap(task.admits)(s.goal))]
+            refused = s.goal[~np.asarray(jax.vmap(task.admits)(jnp.asarray(s.goal)))]
             if len(refused):
                 yield f"{s.name}: `admits` refuses the goal {refused[0].tolist()}, which is drawn."
 

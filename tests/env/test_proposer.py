@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from robot_gcrl.env.pool import Pool
 from robot_gcrl.env.proposal import GoalProposal
+from robot_gcrl.env.proposer import Proposing
+from robot_gcrl.env.state import EnvState
 from robot_gcrl.replay.buffer import add, make_replay
 from robot_gcrl.task.goals import in_cells
 from robot_gcrl.task.registry import load_task
@@ -57,6 +60,12 @@ def proposing(kind: GoalProposal, **practice):
     return env, state, jax.tree.map(np.asarray, filled)
 
 
+def pool_of(state: EnvState) -> Pool:
+    assert isinstance(state.proposing, Proposing)
+    assert isinstance(state.proposing.source, Pool)
+    return state.proposing.source
+
+
 @pytest.mark.parametrize("kind", ["visited", "visited_noise", "frontier"])
 def test_before_anything_was_visited_goals_are_the_tasks(kind):
     _, state, _ = proposing(kind, goal_proposal_share=1.0)
@@ -65,7 +74,7 @@ def test_before_anything_was_visited_goals_are_the_tasks(kind):
     assert not np.asarray(state.proposing.pursuit.proposed).any()
     empty = replay_at(plain, PLACE, rows=2)._replace(inserted=jnp.int32(0))
     env, state, _ = proposing(kind, goal_proposal_share=1.0)
-    assert int(env.refill(state, empty, jax.random.key(0)).proposing.source.size) == 0
+    assert int(pool_of(env.refill(state, empty, jax.random.key(0))).size) == 0
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -100,7 +109,7 @@ def test_noise_leaves_no_goal_in_a_wall():
     task = load_task("point_maze")
     env = make_env(task, goal_proposal="visited_noise", goal_noise=2.0)
     state = jax.jit(env.init)(jax.random.key(0))
-    pool = env.refill(state, replay_at(env, np.zeros(2)), jax.random.key(1)).proposing.source
+    pool = pool_of(env.refill(state, replay_at(env, np.zeros(2)), jax.random.key(1)))
     goals = np.asarray(pool.goals[: pool.size])
     in_start_cell = np.abs(goals).max(-1) <= 2.0
     in_next_cell = np.abs(goals - [0.0, 4.0]).max(-1) <= 2.0
@@ -118,11 +127,10 @@ def test_cells_are_squares():
 def test_a_frontier_lies_where_little_was_visited():
     env, state, _ = proposing("frontier", goal_proposal_share=1.0)
     replay = replay_at(env, np.zeros(2), spread=0.05)
-    replay = env.refill(state, replay, jax.random.key(1)), replay
-    pool = replay[0].proposing.source
+    pool = pool_of(env.refill(state, replay, jax.random.key(1)))
     frontier = np.linalg.norm(pool.goals[: pool.size], axis=-1)
     index = env.task.contract.goal_index
-    everything = np.linalg.norm(np.asarray(replay[1].observation)[..., index] / 2.0, axis=-1)
+    everything = np.linalg.norm(np.asarray(replay.observation)[..., index] / 2.0, axis=-1)
     assert np.median(frontier) > np.quantile(everything, 0.85)
 
 

@@ -323,7 +323,7 @@ def test_curves_of_the_figure_by_hand():
     failed["curve"] = failed["curve"][:1]
     figure = draw([LINES[0], failed], metric="success_any")
     (axes,) = figure.axes
-    places, values = axes.lines[0].get_data()
+    places, values = map(np.asarray, axes.lines[0].get_data())
     assert (places[0], places[-1]) == (500.0, 1000.0)
     np.testing.assert_allclose((values[0], values[-1]), (0.15, 0.1))
     assert len(draw(LINES, metric="success_any").axes) == 3

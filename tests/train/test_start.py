@@ -27,8 +27,8 @@ TAKEN = ("actor", "critic", "log_temperature", "moments")
 
 
 def _config(run: Path, **settings) -> TrainConfig:
-    settings = {"steps": 512, "evaluations": 1} | settings
-    return make_train_config("reacher", preset="smoke", engine="native", run=run, **settings)
+    config = make_train_config("reacher", preset="smoke", engine="native", run=run)
+    return override(config, {"steps": 512, "evaluations": 1} | settings)
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +262,7 @@ def _agent(config: CrlConfig):
 def _computes(agent) -> list[float]:
     """Energy and mean action of an agent whose parameters do not depend on its settings."""
 
-    def fixed(x: jax.Array) -> jax.Array:
+    def fixed(x: jax.Array) -> np.ndarray:
         return (0.5 + 0.4 * np.sin(np.arange(x.size) + 1.0)).reshape(x.shape).astype(x.dtype)
 
     state = jax.tree.map(fixed, agent.init(jax.random.key(0)))
