@@ -9,7 +9,8 @@ from robot_gcrl.errors import ConfigError
 from robot_gcrl.nets.tanh_normal import TanhNormal
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.config import override
-from robot_gcrl.train.distilling import Lesson, imitation_loss, make_distilling
+from robot_gcrl.train.distilling import Lesson, make_distilling
+from robot_gcrl.train.imitation import imitation_loss
 from robot_gcrl.train.loop import agent_of, make_env
 from robot_gcrl.train.settings import make_train_config
 
