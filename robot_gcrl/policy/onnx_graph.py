@@ -129,7 +129,7 @@ class _Builder(Nodes):
         kernel = self._weights["input/dense/kernel"]
         lengths = self.add("ReduceSumSquare", x, axes=[1], keepdims=1)
         lengths = self.add("Add", lengths, self.number("shift/square", network.shift**2))
-        mean = self.add("Div", lengths, self.number("shift/size", len(kernel)))
+        mean = self.add("Div", lengths, self.number("shift/size", float(len(kernel))))
         x = self.add(
             "Gemm",
             x,

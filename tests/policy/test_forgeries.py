@@ -67,7 +67,7 @@ CONTENTS: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     ),
     "an actor without layers": (
         change_json("network.json", depth=0),
-        "network.json cannot be read (sizes (10, 3, 3, 16), depth 0)",
+        "network.json cannot be read (sizes (10, 3, 3, 16, 1), depth 0)",
     ),
     "an address outside the model": (
         change_json("layout.json", inputs=[0, 1, 2, 3, 4, 5, 6, 99]),
