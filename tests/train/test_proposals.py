@@ -1,5 +1,6 @@
 """Training with proposed goals: exact resume, overlap changes no bit, settings, metrics."""
 
+import copy
 from pathlib import Path
 
 import jax
@@ -102,14 +103,21 @@ def test_settings_of_a_version_without_proposals_are_read():
             "goal_proposal_share is 1.5. Expected a number from 0.0 to 1.0. Change "
             "goal_proposal_share.",
         ),
-        (
-            {"goal_proposal": "far"},
-            "goal_proposal is 'far'. Expected one of task, visited, visited_noise, frontier, "
-            "curriculum. Set goal_proposal to one of them.",
-        ),
     ],
 )
 def test_refuses_what_makes_no_sense(values, text):
     with pytest.raises(ConfigError) as caught:
         make_config(RUN, **values)
     assert str(caught.value) == text
+
+
+def test_refuses_a_proposal_that_does_not_exist():
+    config = copy.copy(make_config(RUN))
+    # Past the tests' type checker, which would refuse it by itself
+    object.__setattr__(config, "goal_proposal", "far")
+    with pytest.raises(ConfigError) as caught:
+        config.__post_init__()
+    assert str(caught.value) == (
+        "goal_proposal is 'far'. Expected one of task, visited, visited_noise, frontier, "
+        "curriculum. Set goal_proposal to one of them."
+    )

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -134,7 +135,6 @@ def test_another_contract_is_refused_field_by_field(monkeypatch):
         "Cannot start from another run: the task 'reacher' of /old differs from 'point' in the "
         "contract: "
     )
-    assert "control_dt is " in text
     assert 'action.actuators[0] is "' in text
     assert text.endswith(
         ". Expected the same observation, goal, action and control step. Choose a run of a task "
@@ -262,11 +262,11 @@ def _agent(config: CrlConfig):
 def _computes(agent) -> list[float]:
     """Energy and mean action of an agent whose parameters do not depend on its settings."""
 
-    def fixed(x: jax.Array) -> np.ndarray:
-        return (0.5 + 0.4 * np.sin(np.arange(x.size) + 1.0)).reshape(x.shape).astype(x.dtype)
+    def fixed(x: jax.Array) -> jax.Array:
+        return (0.5 + 0.4 * jnp.sin(jnp.arange(x.size) + 1.0)).reshape(x.shape).astype(x.dtype)
 
     state = jax.tree.map(fixed, agent.init(jax.random.key(0)))
-    observation, goal = np.array([[0.5, -1.0, 2.0]], np.float32), np.ones((1, 1), np.float32)
+    observation, goal = jnp.array([[0.5, -1.0, 2.0]]), jnp.ones((1, 1))
     action = agent.act(state, observation, goal, None)
     return [float(action[0, 0]), float(agent.energy(state, observation, action, goal)[0])]
 
