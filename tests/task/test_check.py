@@ -200,7 +200,8 @@ def test_goals_that_the_task_does_not_admit(task):
 
 
 def test_goals_beyond_their_bounds(task):
-    (problem,) = problems(with_goal(task, box_goals((-1.0, 0.0), (0.0, 99.0))))
+    problem, refused = problems(with_goal(task, box_goals((-1.0, 0.0), (0.0, 99.0))))
+    assert refused.startswith("eval: `admits` refuses the goal [")
     assert problem.startswith("eval: goal field 'y' is drawn in [")
     assert problem.endswith("; its bounds are [-2, 10].")
 
