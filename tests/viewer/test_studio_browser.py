@@ -4,8 +4,10 @@ The robot is a reacher, trained here for half a minute, so that a click moves it
 """
 
 import io
+import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,15 @@ def test_the_page_draws_scene_and_panels(page):
     assert scene.std() > 10  # robot, floor and goal, not one color
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 200
     assert np.ptp(panel) > 120  # text on a panel, light or dark
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's table of memory")
+def test_a_page_that_is_looked_at_takes_no_memory(page):
+    # Seen to fail: with fonts that count as drawn by the viewer itself, 15 MiB/s
+    statm = Path(f"/proc/{page.viewer.process.pid}/statm")
+    before = int(statm.read_text().split()[1])
+    time.sleep(4.0)
+    assert (int(statm.read_text().split()[1]) - before) * resource.getpagesize() < 20 * 2**20
 
 
 def test_shift_and_click_sets_the_goal_and_the_robot_goes_there(page):

@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def watch_fonts() -> list[bool]:
-    """Of every frame that is drawn while fonts are locked, an entry (see `_make_viewer`)."""
+    """An entry for every frame that is drawn while fonts are locked (see `_make_viewer`)."""
     from mujoco.studio import web_viewer
 
     imgui, ui = web_viewer.imgui, web_viewer.headless_ui.HeadlessUi

@@ -141,17 +141,13 @@ def _make_viewer(
 
     # Its banner names every interface, and the rest is not for who looks at a robot
     web_viewer.WebViewer.__init__.__globals__["print"] = lambda *words, **named: None
+    viewer = web_viewer.WebViewer(config, endpoint, plugins=plugins)
+    # A page that is gone before a frame was drawn for it leaves MuJoCo 4.0.0 to draw one with the
+    # fonts locked, which without any of them baked is a null pointer. The flag lasts until the
+    # first page; with it always there, every frame left a copy of the fonts' texture in memory
     imgui = web_viewer.imgui
-
-    class Viewer(web_viewer.WebViewer):
-        def prepare_next_frame(self) -> bool:
-            # When a page leaves, MuJoCo 4.0.0 puts back the flags of before it came and draws once
-            # more. Without this flag the fonts are locked then, and a null pointer ends the
-            # process where a size of text was not drawn before
-            imgui.GetIO().BackendFlags |= int(imgui.BackendFlags.RendererHasTextures)
-            return super().prepare_next_frame()
-
-    return Viewer(config, endpoint, plugins=plugins)
+    imgui.GetIO().BackendFlags |= int(imgui.BackendFlags.RendererHasTextures)
+    return viewer
 
 
 def show(stage: Stage, window: Window, goes_on: Callable[[], bool]) -> None:
