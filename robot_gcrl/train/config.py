@@ -10,9 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-
-import tyro
+from typing import Any, Literal, get_args
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.realism import LEVELS, Level
@@ -84,8 +82,8 @@ class TrainConfig:
     """First and least radius of the curriculum, in the goal's unit; None is two success radii."""
     randomize: Level = "off"
     """Realism of training and of the run's own evaluations: off, or a level that the task has."""
-    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """Folder of a run whose networks, temperature and observation moments this one begins with."""
+    start_from: Path | None = None
+    """Run, also as --from RUN, whose networks, temperature and moments this one begins with."""
     from_checkpoint: Literal["best", "last"] = "best"
     """Which checkpoint of that run."""
     run: Path

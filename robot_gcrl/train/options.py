@@ -5,6 +5,7 @@ TrainConfig beside the defaults that those choices resolve to. What the user wro
 once more together with the choices, so that a setting that follows from another one does.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
 # Whose settings `robot-gcrl train --help` shows where no task is given
 _EXAMPLE_TASK = "arm_reach"
 _PROGRAM = "robot-gcrl train"
+# What people write; `from` cannot be a field's name
+_FROM = re.compile(r"^--from(?=$|=)")
 _DESCRIPTION = (
     "Trains a policy; shows progress and writes checkpoints. --task NAME or FILE.py:NAME begins a "
     "run, --resume RUN continues one with the settings of its folder. The defaults below are those "
@@ -102,7 +105,7 @@ def _given(defaults: TrainConfig, rest: list[str]) -> dict[str, Any]:
         TrainConfig,
         prog=_PROGRAM,
         description=_DESCRIPTION.format(task=defaults.task, preset=defaults.preset),
-        args=rest,
+        args=[_FROM.sub("--start-from", word) for word in rest],
         default=defaults,
         config=(tyro.conf.FlagCreatePairsOff,),
     )
