@@ -148,11 +148,6 @@ class GoalEnv:
         """The state that `start` began to compute, once `after` has been computed."""
         return self._finish(ticket.begun, self._engine.wait(ticket.physics, after))
 
-    @property
-    def proposes(self) -> bool:
-        """Whether goals are proposed beside those of the task."""
-        return self._proposer is not None
-
     def refill(self, state: EnvState, replay: Replay, key: Array) -> EnvState:
         """The worlds with their pool of goals drawn anew from `replay`, where they have one."""
         if self._proposer is None or not self._proposer.has_pool:

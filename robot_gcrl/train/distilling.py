@@ -20,7 +20,6 @@ from jaxtyping import Array, Float, Int, UInt32
 from robot_gcrl.agents.crl.agent import Agent, Queue
 from robot_gcrl.agents.crl.networks import Params
 from robot_gcrl.agents.crl.state import AgentState
-from robot_gcrl.contract.chunk import follow
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.nets.tanh_normal import TanhNormal, sample_tanh_normal
@@ -156,10 +155,8 @@ def make_distilling(
             keys = jax.random.split(jax.random.fold_in(key, step), 4)
             policies = _Policies(teacher, taught, student, carry.student)
             memory, decided = _label(carry, env, policies, share, keys[0], step, lesson)
-            action, queue = decided, carry.queue
-            if not isinstance(queue, tuple):
-                action, queue = follow(decided, env.goal_input(carry.env), queue, jnp)
-                queue = emptied(queue, carry.env.ended)
+            action, queue = student.execute(decided, env.goal_input(carry.env), carry.queue)
+            queue = emptied(queue, carry.env.ended)
             ticket = env.start(carry.env, action, keys[1])
             row = state.iteration * lesson.rollout + step
             stored = jnp.minimum(row + 1, lesson.capacity)

@@ -121,10 +121,13 @@ class Agent:
         The actor runs for every robot whether or not it begins a chunk: in a batch of worlds whose
         chunks do not begin together, some always do.
         """
-        chunk = self.act(state, observation, goal, key)
-        if isinstance(queue, tuple):
-            return chunk, ()
-        return follow(chunk, goal, queue, jnp)
+        return self.execute(self.act(state, observation, goal, key), goal, queue)
+
+    def execute(
+        self, chunk: Float[Array, "*batch K"], goal: Float[Array, "*batch G"], queue: Queue
+    ) -> tuple[Float[Array, "*batch A"], Queue]:
+        """The action to execute now where `chunk` is what would be begun: see `chunk.follow`."""
+        return (chunk, ()) if isinstance(queue, tuple) else follow(chunk, goal, queue, jnp)
 
     def energy(
         self,

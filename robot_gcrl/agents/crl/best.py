@@ -43,7 +43,7 @@ def best_action(
     wide = TanhNormal(policy.mean, policy.log_std + np.log(spread))
     keys = jax.random.split(key, samples)
     drawn = jax.vmap(lambda key: sample_tanh_normal(wide, key=key)[0])(keys)
-    actions = jnp.concatenate((agent.act(state, observation, goal, None)[None], drawn))
+    actions = jnp.concatenate((agent.settled(policy)[None], drawn))
     # Over actions alone, so that psi(g) is computed once
     energy = jax.vmap(lambda action: agent.energy(state, observation, action, goal))(actions)
     best = jnp.argmax(energy, axis=0)
