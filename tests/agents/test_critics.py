@@ -45,10 +45,11 @@ def test_two_critics_learn_each_by_itself():
     # Meant to fail with the mean of the losses, and with the energies summed before the softmax.
     agent, alone = small_agent(num_critics=2), small_agent()
     start, state, metrics = updated(agent)
+    begun, update = jax.jit(alone.init)(jax.random.key(3)), jax.jit(alone.update)
     losses = []
     for index in range(2):
-        single = jax.jit(alone.init)(jax.random.key(3))._replace(critic=part(start.critic, index))
-        learned, its = jax.jit(alone.update)(single, batch_of(), jax.random.key(0))
+        single = begun._replace(critic=part(start.critic, index))
+        learned, its = update(single, batch_of(), jax.random.key(0))
         losses.append(float(its["critic_loss"]))
         for a, b in zip(
             jax.tree.leaves(part(state.critic, index)), jax.tree.leaves(learned.critic), strict=True
@@ -62,10 +63,10 @@ def test_the_actor_of_two_critics_follows_the_lower():
     agent = small_agent(num_critics=2)
     start, _, metrics = updated(agent)
     key, batch = jax.random.key(0), batch_of()
-    policy = agent.networks.policy(start.actor, batch.observation, batch.goal)
+    policy = jax.jit(agent.networks.policy)(start.actor, batch.observation, batch.goal)
     noise = jax.random.normal(key, (10, 3))
     action = jnp.tanh(policy.mean + jnp.exp(policy.log_std) * noise)
-    energy = agent.energy(start, batch.observation, action, batch.goal)
+    energy = jax.jit(agent.energy)(start, batch.observation, action, batch.goal)
     densities = [
         naive.log_density(*(np.asarray(x, np.float64) for x in row))
         for row in zip(*policy, noise, strict=True)

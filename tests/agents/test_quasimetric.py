@@ -9,6 +9,7 @@ from robot_gcrl.agents.crl.config import Loss
 from robot_gcrl.agents.crl.quasimetric import distance, distance_matrix, temporal_terms
 from tests import naive
 
+terms_of = jax.jit(temporal_terms, static_argnames=("logsumexp_penalty", "loss"))
 POINTS = jax.random.normal(jax.random.key(0), (70, 8))
 
 
@@ -49,7 +50,7 @@ def test_gradients_are_finite_where_points_coincide():
     def loss(phi: jax.Array, psi: jax.Array) -> jax.Array:
         return temporal_terms(phi, psi, logsumexp_penalty=0.1, loss="symmetric_infonce").loss
 
-    for gradient in jax.grad(loss, argnums=(0, 1))(same, goals):
+    for gradient in jax.jit(jax.grad(loss, argnums=(0, 1)))(same, goals):
         assert np.isfinite(gradient).all()
         assert float(jnp.abs(gradient).max()) < 10.0
 
@@ -58,7 +59,7 @@ def test_gradients_are_finite_where_points_coincide():
 def test_the_loss_is_that_of_the_equation(loss: Loss):
     # Seen to fail: with the potential of the row in place of that of the goal.
     phi, psi = POINTS[:12], jax.random.normal(jax.random.key(1), (12, 9))
-    terms = temporal_terms(phi, psi, logsumexp_penalty=0.1, loss=loss)
+    terms = terms_of(phi, psi, logsumexp_penalty=0.1, loss=loss)
     expected = naive.temporal_loss(
         np.asarray(phi), np.asarray(psi), logsumexp_penalty=0.1, loss=loss
     )
@@ -68,7 +69,7 @@ def test_the_loss_is_that_of_the_equation(loss: Loss):
 def test_golden_numbers():
     phi = jnp.asarray(np.sin(np.arange(16.0)).reshape(4, 4), jnp.float32)
     psi = jnp.asarray(np.sin(np.arange(20.0) * 2.0).reshape(4, 5), jnp.float32)
-    terms = temporal_terms(phi, psi, logsumexp_penalty=0.1, loss="infonce")
+    terms = terms_of(phi, psi, logsumexp_penalty=0.1, loss="infonce")
     assert [float(term) for term in terms] == pytest.approx(GOLDEN, abs=1e-4)
 
 

@@ -20,6 +20,10 @@ from tests import naive
 
 GAMMA = 0.9
 BINS = 4
+# Compiled once a shape: op by op each of them would be
+_STATIC = ("gamma", "num_bins")
+terms_of = jax.jit(survival_terms, static_argnames=_STATIC)
+energy_of = jax.jit(survival_energy, static_argnames=_STATIC)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9, 0.99, 0.9995])
@@ -41,7 +45,8 @@ def test_what_was_watched_of_each_bin(gamma: float):
     lasts = last_offsets(gamma, 5)
     remaining = np.array([1, 2, 3, 7, 40, 1000])
     expected = np.array([naive.bin_shares(lasts, gamma, n) for n in remaining])
-    found = np.exp(log_watched(jnp.asarray(remaining), lasts, gamma))
+    watched = jax.jit(lambda remaining: log_watched(remaining, lasts, gamma))
+    found = np.exp(watched(jnp.asarray(remaining)))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-12)
     endless = naive.bin_shares(lasts, gamma, 5000)
     np.testing.assert_allclose(np.exp(log_discounted(lasts, gamma)), endless, rtol=1e-5)
@@ -61,7 +66,7 @@ def test_loss_and_energies_are_those_of_the_equations():
     # level left out, and with the weights of what was watched in the energy.
     phi, psi, offset, remaining = embeddings(12)
     lasts = last_offsets(GAMMA, BINS)
-    terms = survival_terms(phi, psi, offset=offset, remaining=remaining, gamma=GAMMA, num_bins=BINS)
+    terms = terms_of(phi, psi, offset=offset, remaining=remaining, gamma=GAMMA, num_bins=BINS)
     exact = [np.asarray(x, np.float64) for x in (phi, psi)]
     times = np.asarray(offset), np.asarray(remaining)
     expected = naive.survival_loss(exact[0], exact[1], times[0], times[1], lasts, GAMMA)
@@ -74,26 +79,27 @@ def test_loss_and_energies_are_those_of_the_equations():
     assert float(terms.energy_negative) == pytest.approx(energies[~own].mean(), rel=1e-4)
     accuracy = np.mean(energies.argmax(axis=1) == np.arange(12))
     assert float(terms.categorical_accuracy) == pytest.approx(accuracy)
-    found = survival_energy(phi, psi, gamma=GAMMA, num_bins=BINS)
+    found = energy_of(phi, psi, gamma=GAMMA, num_bins=BINS)
     np.testing.assert_allclose(found, np.diag(energies), atol=1e-5)
 
 
 def test_gradients_are_finite_where_points_coincide_and_far_away():
     phi, _, offset, remaining = embeddings(6)
+
+    def loss(phi: jax.Array, psi: jax.Array) -> jax.Array:
+        return survival_terms(
+            phi, psi, offset=offset, remaining=remaining, gamma=GAMMA, num_bins=BINS
+        ).loss
+
+    gradients = jax.jit(jax.grad(loss, argnums=(0, 1)))
     for factor in (0.0, 1.0, 1e4):
-
-        def loss(phi: jax.Array, psi: jax.Array) -> jax.Array:
-            return survival_terms(
-                phi, psi, offset=offset, remaining=remaining, gamma=GAMMA, num_bins=BINS
-            ).loss
-
-        for gradient in jax.grad(loss, argnums=(0, 1))(factor * phi, factor * phi):
+        for gradient in gradients(factor * phi, factor * phi):
             assert np.isfinite(gradient).all()
 
 
 def test_golden_numbers():
     phi, psi = (jnp.asarray(np.sin(np.arange(32.0) * k).reshape(4, 8), jnp.float32) for k in (1, 2))
-    terms = survival_terms(
+    terms = terms_of(
         phi,
         psi,
         offset=jnp.array([1, 3, 9, 30]),
@@ -126,7 +132,8 @@ def order_on_a_line() -> float:
     place = jax.random.randint(keys[2], shape, 0, PLACES)
     short = (place >= 3) & jax.random.bernoulli(keys[3], 0.8, shape)
     remaining = jnp.where(short, 3, 24)
-    offset = sample_offset(remaining.ravel(), key=keys[4], gamma=HASTY).reshape(shape)
+    draw = jax.jit(sample_offset, static_argnames="gamma")
+    offset = draw(remaining.ravel(), key=keys[4], gamma=HASTY).reshape(shape)
 
     def step(carry: tuple, batch: tuple) -> tuple[tuple, None]:
         tables, moments = carry
@@ -144,7 +151,7 @@ def order_on_a_line() -> float:
     batches = (place, offset, remaining)
     (tables, _), _ = jax.jit(lambda c: jax.lax.scan(step, c, batches))((tables, adam.init(tables)))
     goal = jnp.broadcast_to(tables[1][GOAL], tables[0].shape)
-    energy = survival_energy(tables[0], goal, gamma=HASTY, num_bins=BINS)
+    energy = energy_of(tables[0], goal, gamma=HASTY, num_bins=BINS)
     ranks = np.argsort(np.argsort(energy))
     return float(np.corrcoef(ranks, np.arange(PLACES))[0, 1])
 

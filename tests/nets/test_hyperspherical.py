@@ -7,7 +7,7 @@ import pytest
 
 from robot_gcrl.nets.hyperspherical import project, sphere
 from tests.agents.test_agent import batch_of, small_agent
-from tests.nets.test_residual import actor
+from tests.nets.test_residual import actor, init
 
 SPHERE = {"norm": "hyperspherical"}
 
@@ -24,20 +24,20 @@ def test_weights_are_of_unit_length_at_first_and_after_every_step(count: int):
     # Meant to fail: without the projection in apply_gradients, with axis -1, and with that of the
     # encoders alone.
     agent = small_agent(**SPHERE, num_critics=count)
-    state = jax.jit(agent.init)(jax.random.key(3))
+    state, update = jax.jit(agent.init)(jax.random.key(3)), jax.jit(agent.update)
     heads = []
     for step in range(3):
         for params in (state.actor, state.critic["sa_encoder"], state.critic["g_encoder"]):
             np.testing.assert_allclose(lengths(params), 1.0, atol=1e-5)
         heads.append(np.linalg.norm(state.actor["head"]["kernel"]))
-        state, metrics = jax.jit(agent.update)(state, batch_of(seed=step), jax.random.key(step))
+        state, metrics = update(state, batch_of(seed=step), jax.random.key(step))
         assert all(np.isfinite(value) for value in metrics.values())
     assert len(set(heads)) == 3
 
 
 def test_a_projection_changes_kernels_alone():
     # Meant to fail: with the head projected.
-    params = actor(**SPHERE, final_norm=True).init(jax.random.key(0))
+    params = init(actor(**SPHERE, final_norm=True))
     longer = jax.tree.map(lambda leaf: 3.0 * leaf, params)
     projected = project(longer)
     np.testing.assert_allclose(lengths(projected), 1.0, atol=1e-5)
@@ -48,9 +48,9 @@ def test_a_projection_changes_kernels_alone():
 
 def test_blocks_begin_by_moving_a_little_and_zero_blocks_not_at_all():
     # Meant to fail: with last_scale left out.
-    lerp = actor(**SPHERE, actor_depth=12).init(jax.random.key(0))["blocks"]["lerp"]
+    lerp = init(actor(**SPHERE, actor_depth=12))["blocks"]["lerp"]
     np.testing.assert_allclose(lerp, np.full((3, 16), 0.25))
-    zero = actor(**SPHERE, actor_depth=12, block_init="zero").init(jax.random.key(0))
+    zero = init(actor(**SPHERE, actor_depth=12, block_init="zero"))
     assert float(jnp.abs(zero["blocks"]["lerp"]).max()) == 0.0
 
 
@@ -64,6 +64,6 @@ def test_nothing_is_lost_where_a_vector_vanishes():
 def test_inputs_of_another_length_are_told_apart():
     # Meant to fail: without the shift.
     network = actor(**SPHERE)
-    params = network.init(jax.random.key(0))
+    params, apply = init(network), jax.jit(network)
     x = jax.random.normal(jax.random.key(1), (6, 7))
-    assert float(jnp.abs(network(params, x) - network(params, 3.0 * x)).max()) > 0.01
+    assert float(jnp.abs(apply(params, x) - apply(params, 3.0 * x)).max()) > 0.01

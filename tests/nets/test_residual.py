@@ -15,6 +15,11 @@ from robot_gcrl.agents.crl.networks import Network, make_networks
 from tests import naive
 
 
+def init(network: Network, seed: int = 0) -> dict:
+    """Its parameters; compiled whole, where op by op every shape would be."""
+    return jax.jit(network.init)(jax.random.key(seed))
+
+
 def actor(**settings: object) -> Network:
     config = CrlConfig(**{"width": 16, **settings})  # pyright: ignore[reportArgumentType]
     return make_networks(config, observation_size=5, action_size=3, goal_size=2).actor
@@ -30,30 +35,31 @@ def test_the_trunk_is_the_published_network(depth: int, norm: str, final_norm: b
     # Meant to fail: rms with the mean taken off; hyperspherical without a sphere, with lerp turned
     # round, and with Swish in a block's last layer.
     network = actor(actor_depth=depth, final_norm=final_norm, norm=norm)
-    params = network.init(jax.random.key(0))
+    params = init(network)
     # every scale and bias away from its initial value
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     leaves = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
     params = jax.tree.unflatten(tree, leaves)
     x = jax.random.normal(jax.random.key(2), (6, 7))
-    np.testing.assert_allclose(network(params, x), naive.residual_network(x, params), atol=2e-4)
+    found = jax.jit(network)(params, x)
+    np.testing.assert_allclose(found, naive.residual_network(x, params), atol=2e-4)
 
 
 def test_depth_counts_the_layers_inside_blocks():
-    params = actor(actor_depth=24).init(jax.random.key(0))
+    params = init(actor(actor_depth=24))
     kernels = [layer["dense"]["kernel"].shape for layer in params["blocks"].values()]
     assert kernels == [(6, 16, 16)] * 4
 
 
 def test_blocks_begin_different_from_each_other():
     # Fails where every block is made from the same key.
-    kernel = actor(actor_depth=8).init(jax.random.key(0))["blocks"]["layer0"]["dense"]["kernel"]
+    kernel = init(actor(actor_depth=8))["blocks"]["layer0"]["dense"]["kernel"]
     assert not np.allclose(kernel[0], kernel[1])
 
 
 def test_the_published_kernels_are_uniform_within_one_over_root_fan_in():
-    kernel = actor(width=256).init(jax.random.key(0))["blocks"]["layer2"]["dense"]["kernel"]
+    kernel = init(actor(width=256))["blocks"]["layer2"]["dense"]["kernel"]
     assert float(jnp.abs(kernel).max()) == pytest.approx(1 / 16, rel=1e-3)
     assert float(kernel.std()) == pytest.approx(1 / 16 / 3**0.5, rel=0.01)
 
@@ -61,8 +67,7 @@ def test_the_published_kernels_are_uniform_within_one_over_root_fan_in():
 def test_small_heads_begin_at_a_tenth():
     # Fails with the small scale at 1.
     published, small = (
-        actor(width=256, head_init=form).init(jax.random.key(0))["head"]["kernel"]
-        for form in ("published", "small")
+        init(actor(width=256, head_init=form))["head"]["kernel"] for form in ("published", "small")
     )
     np.testing.assert_allclose(10.0 * small, published, rtol=1e-5)
 
@@ -70,7 +75,7 @@ def test_small_heads_begin_at_a_tenth():
 def test_zero_blocks_begin_as_the_identity():
     network = actor(actor_depth=64, block_init="zero")
     shallow = actor(actor_depth=4, block_init="zero")
-    params = network.init(jax.random.key(0))
+    params = init(network)
     x = jax.random.normal(jax.random.key(2), (6, 7))
     first = jax.tree.map(lambda leaf: leaf[:1], params["blocks"])
     np.testing.assert_array_equal(network(params, x), shallow({**params, "blocks": first}, x))
@@ -135,7 +140,7 @@ def test_a_trunk_of_1024_compiles_as_fast_as_one_of_64():
 
 
 def test_parameters_are_plain_dicts_of_arrays():
-    params = actor().init(jax.random.key(0))
+    params = init(actor())
     assert type(params) is dict
     assert not any(isinstance(leaf, nnx.Variable) for leaf in jax.tree.leaves(params))
     assert sorted(params) == ["blocks", "head", "input"]
