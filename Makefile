@@ -11,6 +11,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 DEMO := runs/demo
+FAST := not slow and not gpu and not viewer
 INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 
 .PHONY: help demo test test-slow check lint format constraints clean
@@ -57,8 +58,12 @@ demo: .venv/.runtime
 	@ls $(DEMO)/evaluation.json $(DEMO)/curve.png
 	@ls $(DEMO)/video.mp4 2>/dev/null || true
 
+# Most tests compile, one program on one core; those that keep time are for themselves.
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	@failed=0; \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(FAST) and not alone" || failed=1; \
+	$(BIN)/python -m pytest -m "$(FAST) and alone" || failed=1; \
+	exit $$failed
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow

@@ -55,6 +55,21 @@ def test_a_script_pushes_every_object_to_its_goal(name, order):
         assert not any(warning.number for warning in data.warning)
 
 
+def test_the_script_solves_most_of_the_hard_ones():
+    # The script opens the fork outward; a goal right behind an object wants another grip.
+    # Seen to fail: with half of the episode's length, 9 of 12.
+    task, solved = load_task("pusher_hard"), 0
+    (radius,) = {group.radius for group in task.contract.success}
+    for qpos, goal in zip(*episodes(task, 12), strict=True):
+        data = mujoco.MjData(task.model)
+        data.qpos = qpos
+        mujoco.mj_forward(task.model, data)
+        for targets in itertools.islice(push(task, data, goal, (0,)), task.episode_length):
+            follow(task, data, targets)
+        solved += bool((remaining(task, data, goal) <= radius).all())
+    assert solved >= 11
+
+
 # Seen to fail: starts of pusher_hard as near as x = 0.48 m.
 @pytest.mark.parametrize("name", NAMES)
 def test_the_fork_reaches_around_objects_at_every_start_and_goal(name):
