@@ -72,7 +72,9 @@ def _update_seconds(task: Task, config: TrainConfig) -> float:
     outputs = {"actor": 2 * decided}
     numbers = 0
     for name, passes in _PASSES.items():
-        depth = agent.actor_depth if name == "actor" else agent.depth
+        depth, width, count = agent.depth, agent.width, agent.num_critics
+        if name == "actor":
+            depth, width, count = agent.actor_depth, agent.actor_width or width, 1
         ends = inputs[name] + outputs.get(name, agent.embedding_size)
-        numbers += passes * rows * width * (depth * width + ends)
+        numbers += count * passes * rows * width * (depth * width + ends)
     return _BESIDE_PRODUCTS * numbers * seconds_per_number

@@ -19,10 +19,11 @@ def test_a_budget_of_many_gradient_steps_takes_long():
     assert base is not None
     assert tenfold is not None
     assert tenfold > 2 * base
-    wider = override(config, {"agent.width": 512})
-    wide = forecast_seconds(TASK, wider)
-    assert wide is not None
-    assert wide > 1.5 * base
+    # Seen to fail, each: with one width for all networks, with the critics not counted
+    for name, value in (("width", 512), ("actor_width", 512), ("num_critics", 2)):
+        more = forecast_seconds(TASK, override(config, {f"agent.{name}": value}))
+        assert more is not None
+        assert more > 1.2 * base
 
 
 @pytest.mark.parametrize(
