@@ -12,7 +12,17 @@ from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping,
 from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
 from robot_gcrl.commands.serving import Serve
-from robot_gcrl.commands.training import Check, Distill, Doctor, Evaluate, Plot, Tasks, Train
+from robot_gcrl.commands.training import (
+    Check,
+    Distill,
+    Doctor,
+    Evaluate,
+    Plot,
+    Runs,
+    RunsCompare,
+    Tasks,
+    Train,
+)
 from robot_gcrl.commands.viewing import View
 
 COMMANDS: dict[str, type[Command]] = {
@@ -22,6 +32,8 @@ COMMANDS: dict[str, type[Command]] = {
     "distill": Distill,
     "evaluate": Evaluate,
     "plot": Plot,
+    "runs": Runs,
+    "runs compare": RunsCompare,
     "view": View,
     "export": Export,
     "verify": Verify,

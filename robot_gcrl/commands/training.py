@@ -242,6 +242,42 @@ class Plot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Lists runs: task, agent, how far each is, its best success."""
+
+    folder: Positional[Path] = Path("runs")
+    """Folder that holds run folders."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Prints the table."""
+        from robot_gcrl.train.runs import format_runs, list_runs
+
+        rows = list_runs(self.folder)
+        show(say, format_runs(rows), {"runs": rows}, as_json=self.json)
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsCompare:
+    """Compares runs: the settings that differ, success at equal steps, time and updates."""
+
+    runs: Positional[tuple[Path, ...]]
+    """Two or more run folders."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, say: Say) -> int:
+        """Prints the comparison."""
+        from robot_gcrl.train.runs import compare_runs, format_comparison
+
+        result = compare_runs(self.runs)
+        show(say, format_comparison(result), result, as_json=self.json)
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doctor:
     """Shows versions, devices, engines and rendering, what is missing and how to get it."""
 

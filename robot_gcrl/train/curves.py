@@ -77,7 +77,7 @@ def band(
     Of one run they are what it measured; of several, what lies between. P is 0 where no run has
     measured `key`, or where there is no place that all those that did have passed.
     """
-    curves = [curve for run in runs if (curve := _curve(run, key, AXES[x])).size]
+    curves = [curve for run in runs if (curve := values_of(run, key, x)).size]
     if len(curves) == 1:
         places, values = curves[0]
         return places, values, values, values
@@ -124,8 +124,9 @@ def group_runs(runs: Sequence[Path], keys: Collection[str]) -> list[Curves]:
     ]
 
 
-def _curve(run: Sequence[Line], key: str, axis: Abscissa) -> np.ndarray:
+def values_of(run: Sequence[Line], key: str, x: Axis) -> np.ndarray:
     """Places and values [2, P] of what a run has measured of `key`."""
+    axis = AXES[x]
     lines = [line for line in run if key in line and axis.key in line]
     points = [(axis.scale * line[axis.key], _number(line[key])) for line in lines]
     return np.array(points, float).reshape(-1, 2).T

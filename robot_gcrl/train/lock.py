@@ -44,6 +44,21 @@ class FolderLock:
         os.close(self._descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a process writes to a run folder now; asks for the lock, and drops it at once."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        return False  # nobody ever did, or it cannot be told
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_text())

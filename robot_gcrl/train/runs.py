@@ -1,0 +1,214 @@
+"""`robot-gcrl runs`: the runs of a folder, one row each, and how several of them compare.
+
+A row is read from config.json and metrics.jsonl alone, so that a run that is under way, or whose
+checkpoints are elsewhere, has one too. "Best" is the evaluation by which a run keeps its best
+checkpoint: the greatest mean of the three rates.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
+from robot_gcrl.train.config import TrainConfig, flat, option
+from robot_gcrl.train.curves import AXES, Axis, Line, values_of
+from robot_gcrl.train.lock import is_locked
+from robot_gcrl.train.metrics import read_metrics
+from robot_gcrl.train.run_files import CONFIG_FILE, DISTILLATION_FILE, stored_config
+
+State = Literal["running", "done", "stopped", "distilled", "unreadable"]
+
+RATES = ("success_any", "success_final", "time_at_goal")
+# Settings that tell runs apart without saying anything of what is learned
+_PRIVATE = {"run", "overlap", "physics_threads", "checkpoint_interval"}
+# A success of so much counts as having learned the task
+LEARNED = 0.8
+
+
+def list_runs(folder: Path) -> list[dict[str, Any]]:
+    """A row for each run in a folder, by name.
+
+    Keys: run, state, task, preset, agent, seed, control_steps, budget, minutes, and the rates of
+    the best evaluation; None stands for what was not measured. A run that cannot be read has the
+    reason in "problem" and nothing else.
+
+    Raises:
+      CheckpointError: no such folder.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is no folder. Expected one that holds run folders. Check the path."
+        )
+    if (folder / CONFIG_FILE).exists():
+        return [run_row(folder)]
+    return [run_row(path.parent) for path in sorted(folder.glob(f"*/{CONFIG_FILE}"))]
+
+
+def run_row(run: Path) -> dict[str, Any]:
+    """The row of one run; see `list_runs`."""
+    try:
+        config, lines = stored_config(run), read_metrics(run)
+    except RobotGcrlError as error:
+        return {"run": str(run), "state": "unreadable", "problem": str(error)}
+    last = lines[-1] if lines else {}
+    best = _best(lines)
+    return {
+        "run": str(run),
+        "state": _state(run, config, last),
+        "task": config.task,
+        "preset": config.preset,
+        "agent": _agent(config),
+        "seed": config.seed,
+        "control_steps": last.get("control_steps", 0),
+        "budget": config.steps,
+        "minutes": last["seconds"] / 60.0 if "seconds" in last else None,
+    } | {name: None if best is None else best[name] for name in RATES}
+
+
+def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
+    """Rows, settings that differ, and success where the runs have had as much of the same.
+
+    Keys: runs (rows of `list_runs`); settings {name: [value of each run]}, those that differ; equal
+    {axis: {"at": x, rate: [of each run]}}, at the greatest number of control steps, minutes and
+    gradient steps that each of them was evaluated at or beyond, interpolated; learned {axis: [x of
+    each run]}, where success at any step was first LEARNED or more, None where it never was.
+
+    Raises:
+      ConfigError: fewer than two runs, or one that was not evaluated yet.
+      CheckpointError: a folder is no run folder.
+    """
+    if len(runs) < 2:
+        raise ConfigError(
+            f"Cannot compare {len(runs)} run. Expected two or more run folders. Name another one."
+        )
+    configs = [flat(stored_config(run)) for run in runs]
+    measured = [_evaluations(run) for run in runs]
+    return {
+        "runs": [run_row(run) for run in runs],
+        "settings": {
+            name: [_plain(config[name]) for config in configs]
+            for name in configs[0]
+            if name not in _PRIVATE and len({str(config[name]) for config in configs}) > 1
+        },
+        "equal": {axis: _equal(measured, axis) for axis in AXES},
+        "learned": {axis: [_learned(lines, axis) for lines in measured] for axis in AXES},
+    }
+
+
+def format_runs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of `list_runs` as a table."""
+    if not rows:
+        return "No run here: robot-gcrl train --task TASK begins one."
+    head = ("run", "state", "task", "agent", "seed", "control steps", "min", *_HEADS)
+    body = [_cells(row) for row in rows if "problem" not in row]
+    problems = [f"{row['run']}: {row['problem']}" for row in rows if "problem" in row]
+    return "\n".join([*(_table([head, *body]) if body else ()), *problems])
+
+
+def format_comparison(result: Mapping[str, Any]) -> str:
+    """The result of `compare_runs` as tables: one column a run."""
+    names = [Path(row["run"]).name for row in result["runs"]]
+    rows = [("", *names)]
+    rows += [(option(name), *map(_text, values)) for name, values in result["settings"].items()]
+    rows += [("", *[""] * len(names))]
+    for head, rate in zip(_HEADS, RATES, strict=True):
+        rows.append((f"best {head}", *(_percent(row[rate]) for row in result["runs"])))
+    for axis, found in result["equal"].items():
+        where = f"at {_number(found['at'], axis)} {_UNITS[axis]}"
+        for head, rate in zip(_HEADS, RATES, strict=True):
+            rows.append((f"{head} {where}", *map(_percent, found[rate])))
+    for axis, found in result["learned"].items():
+        first = f"{_UNITS[axis]} to {LEARNED:.0%} any"
+        rows.append((first, *("never" if x is None else _number(x, axis) for x in found)))
+    return "\n".join(_table(rows))
+
+
+_HEADS = ("any", "final", "time at goal")
+_UNITS = {"steps": "control steps", "minutes": "min", "updates": "gradient steps"}
+
+
+def _state(run: Path, config: TrainConfig, last: Line) -> State:
+    if is_locked(run):
+        return "running"
+    if (run / DISTILLATION_FILE).exists():
+        return "distilled"
+    return "done" if last.get("control_steps", 0) >= config.steps else "stopped"
+
+
+def _agent(config: TrainConfig) -> str:
+    """Depth x width of the encoders, and of an actor that differs from them."""
+    agent = config.agent
+    encoders = f"{agent.depth}x{agent.width}"
+    actor = f"{agent.actor_depth}x{agent.actor_width or agent.width}"
+    return encoders if actor == encoders else f"{encoders}, actor {actor}"
+
+
+def _best(lines: Sequence[Line]) -> Line | None:
+    evaluated = [line for line in lines if "success_any" in line]
+    return max(evaluated, key=lambda line: sum(line[name] for name in RATES), default=None)
+
+
+def _evaluations(run: Path) -> list[Line]:
+    lines: list[Line] = [line for line in read_metrics(run) if "success_any" in line]
+    if not lines:
+        raise ConfigError(
+            f"The run {run} was not evaluated yet. Expected a run with an evaluation in its "
+            "metrics.jsonl. Wait for its first one, or leave it out."
+        )
+    return lines
+
+
+def _equal(measured: Sequence[Sequence[Line]], axis: Axis) -> dict[str, Any]:
+    curves = {rate: [values_of(lines, rate, axis) for lines in measured] for rate in RATES}
+    at = min(float(curve[0, -1]) for curve in curves[RATES[0]])
+    # Before its first evaluation a run is what it was then: nothing is known of before
+    found = {rate: [float(np.interp(at, *curve)) for curve in curves[rate]] for rate in RATES}
+    return cast("dict[str, Any]", {"at": at}) | found
+
+
+def _learned(lines: Sequence[Line], axis: Axis) -> float | None:
+    places, values = values_of(lines, "success_any", axis)
+    reached = np.flatnonzero(values >= LEARNED)
+    return float(places[reached[0]]) if reached.size else None
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    minutes = row["minutes"]
+    done = row["control_steps"] / row["budget"]
+    return (
+        Path(row["run"]).name,
+        row["state"],
+        row["task"],
+        row["agent"],
+        str(row["seed"]),
+        f"{row['control_steps']:,}" + ("" if done >= 1.0 else f" ({math.floor(100 * done)}%)"),
+        "-" if minutes is None else f"{minutes:.1f}",
+        *(_percent(row[name]) for name in RATES),
+    )
+
+
+def _number(value: float, axis: str) -> str:
+    return f"{value:.1f}" if axis == "minutes" else f"{value:,.0f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
