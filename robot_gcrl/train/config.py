@@ -19,9 +19,18 @@ from robot_gcrl.errors import ConfigError
 
 Engine = Literal["native", "mjx", "warp"]
 Preset = Literal["default", "paper", "laptop", "smoke"]
+Track = Literal["none", "tensorboard", "wandb", "mlflow"]
 
 RESUMABLE = frozenset(
-    {"steps", "minutes", "evaluations", "checkpoint_interval", "overlap", "physics_threads"}
+    {
+        "steps",
+        "minutes",
+        "evaluations",
+        "checkpoint_interval",
+        "overlap",
+        "physics_threads",
+        "track",
+    }
 )
 """Settings that a resumed run may change: none of them changes the result of a gradient step."""
 
@@ -86,6 +95,8 @@ class TrainConfig:
     """Run, also as --from RUN, whose networks, temperature and moments this one begins with."""
     from_checkpoint: Literal["best", "last"] = "best"
     """Which checkpoint of that run."""
+    track: Track = "none"
+    """Tracker that receives the metrics too; metrics.jsonl has them in any case."""
     run: Path
     """Folder that the run is written to."""
     agent: CrlConfig
@@ -125,6 +136,7 @@ class TrainConfig:
             ("randomize", LEVELS),
             ("goal_proposal", get_args(GoalProposal)),
             ("from_checkpoint", ("best", "last")),
+            ("track", get_args(Track)),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(

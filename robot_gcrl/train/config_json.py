@@ -35,6 +35,7 @@ _SINCE = {
     "curriculum_radius": None,
     "start_from": None,
     "from_checkpoint": "best",
+    "track": "none",
 }
 
 

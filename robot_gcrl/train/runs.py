@@ -23,7 +23,7 @@ State = Literal["running", "done", "stopped", "distilled", "unreadable"]
 
 RATES = ("success_any", "success_final", "time_at_goal")
 # Settings that tell runs apart without saying anything of what is learned
-_PRIVATE = {"run", "overlap", "physics_threads", "checkpoint_interval"}
+_PRIVATE = {"run", "overlap", "physics_threads", "checkpoint_interval", "track"}
 # A success of so much counts as having learned the task
 LEARNED = 0.8
 

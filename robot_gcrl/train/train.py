@@ -33,6 +33,7 @@ from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
 from robot_gcrl.train.run_files import require_trained
 from robot_gcrl.train.start import Start, format_start, read_start, take_over
+from robot_gcrl.train.trackers import Tracking, require_tracker
 from robot_gcrl.train.window import Window
 
 # Until its first checkpoint a run has nothing to resume from, so that one comes early [s].
@@ -55,6 +56,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
     check_memory(task.contract, task.model, config)
+    require_tracker(config.track)
     program = make_program(task, config)  # refuses what cannot run, before anything is written
     if resume:
         require_trained(config.run)
@@ -70,7 +72,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
             sys.stderr.write("  The run has no checkpoint yet: it begins again at step 0.\n")
         sys.stderr.flush()
         run = Run(task, program, folder, started=started, start=start)
-        with LiveView(run.total_control_steps) as view, run.metrics:
+        with LiveView(run.total_control_steps) as view, run.metrics, run.tracking:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run
@@ -120,6 +122,7 @@ class Run:
         self._limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
         self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
         self.metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
+        self.tracking = Tracking(config, begin_step=self.control_steps)
         self._window = Window(self._iteration)
         self._divergence = DivergenceLog(
             task.name, num_envs=config.num_envs, rollout=config.rollout
@@ -205,6 +208,7 @@ class Run:
             "seconds": time.monotonic() - self._began,
         } | values
         self.metrics.write(line)
+        self.tracking.log(line)
         view.update(line)
 
     def _save(self) -> None:

@@ -193,7 +193,7 @@ def test_the_mean_action_needs_no_key_and_samples_stay_inside():
 
 
 def test_the_agent_acts_by_the_mean_of_its_distribution_where_it_shall():
-    # Meant to fail: with eval_action not read.
+    # Seen to fail: with eval_action not read.
     batch, agent = batch_of(), small_agent(eval_action="mean")
     found = agent.act(STATE, batch.observation, batch.goal, None)
     outputs = naive.residual_network(np.hstack([batch.observation, batch.goal]), STATE.actor)

@@ -21,7 +21,7 @@ def lengths(params: dict) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_weights_are_of_unit_length_at_first_and_after_every_step(count: int):
-    # Meant to fail: without the projection in apply_gradients, with axis -1, and with that of the
+    # Seen to fail: without the projection in apply_gradients, with axis -1, and with that of the
     # encoders alone.
     agent = small_agent(**SPHERE, num_critics=count)
     state, update = jax.jit(agent.init)(jax.random.key(3)), jax.jit(agent.update)
@@ -36,7 +36,7 @@ def test_weights_are_of_unit_length_at_first_and_after_every_step(count: int):
 
 
 def test_a_projection_changes_kernels_alone():
-    # Meant to fail: with the head projected.
+    # Seen to fail: with the head projected.
     params = init(actor(**SPHERE, final_norm=True))
     longer = jax.tree.map(lambda leaf: 3.0 * leaf, params)
     projected = project(longer)
@@ -47,7 +47,7 @@ def test_a_projection_changes_kernels_alone():
 
 
 def test_blocks_begin_by_moving_a_little_and_zero_blocks_not_at_all():
-    # Meant to fail: with last_scale left out.
+    # Seen to fail: with last_scale left out.
     lerp = init(actor(**SPHERE, actor_depth=12))["blocks"]["lerp"]
     np.testing.assert_allclose(lerp, np.full((3, 16), 0.25))
     zero = init(actor(**SPHERE, actor_depth=12, block_init="zero"))
@@ -55,7 +55,7 @@ def test_blocks_begin_by_moving_a_little_and_zero_blocks_not_at_all():
 
 
 def test_nothing_is_lost_where_a_vector_vanishes():
-    # Meant to fail: without the epsilon, nan.
+    # Seen to fail: without the epsilon, nan.
     value, gradient = jax.value_and_grad(lambda x: sphere(x).sum())(jnp.zeros(8))
     assert float(value) == 0.0
     assert np.all(np.isfinite(gradient))

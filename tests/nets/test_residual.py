@@ -32,10 +32,11 @@ def actor(**settings: object) -> Network:
 )
 def test_the_trunk_is_the_published_network(depth: int, norm: str, final_norm: bool):
     # Fails without the residual addition, with two layers swapped, and with ReLU for Swish.
-    # Meant to fail: rms with the mean taken off; hyperspherical without a sphere, with lerp turned
-    # round, and with Swish in a block's last layer.
+    # Seen to fail: rms with LayerNorm; hyperspherical without a sphere, with lerp turned round, and
+    # with Swish in a block's last layer.
     network = actor(actor_depth=depth, final_norm=final_norm, norm=norm)
     params = init(network)
+    assert ("bias" in params["input"]["norm"]) == (norm == "layer")
     # every scale and bias away from its initial value
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))

@@ -1,0 +1,243 @@
+"""Other people's trackers beside metrics.jsonl: TensorBoard, Weights & Biases, MLflow.
+
+metrics.jsonl is always written and is what every command reads; a tracker gets the same lines. It
+runs in a thread of its own, so that a slow server makes no run wait, and whatever it raises ends
+the tracking with a warning and nothing else. All of them work without a network: TensorBoard writes
+RUN/tensorboard, W&B with WANDB_MODE=offline RUN/wandb, MLflow RUN/mlflow.db unless
+MLFLOW_TRACKING_URI names a server.
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.train.config import Track, TrainConfig, flat
+from robot_gcrl.train.run_files import write_json
+
+# What the trackers call a run, so that one that is resumed goes on under the same name
+TRACKING_FILE = "tracking.json"
+_PROJECT = "robot-gcrl"
+# What a tracker may take to send its last lines [s]
+_PATIENCE = 20.0
+
+_LOG = logging.getLogger(__name__)
+
+
+class Tracker(Protocol):
+    """What receives metrics; made and called in one thread."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Takes numbers by name at a control step (offline: a gradient step)."""
+        ...
+
+    def close(self) -> None:
+        """Sends what is left."""
+        ...
+
+
+def require_tracker(name: Track) -> None:
+    """Fails where the package of a tracker is missing.
+
+    Raises:
+      ConfigError: it is.
+    """
+    if name in _WHEELS and importlib.util.find_spec(name) is None:
+        raise ConfigError(
+            f"--track {name} needs the package {name}, which is not installed. Expected it "
+            f"beside robot-gcrl. Install it with: pip install {_WHEELS[name]} (or all trackers: "
+            "pip install 'robot-gcrl[track]')"
+        )
+
+
+class Tracking:
+    """Hands lines of metrics to a tracker; `with Tracking(...) as tracking:`.
+
+    Attributes:
+      failed: why the tracker ended before its run did; None while it goes on.
+    """
+
+    def __init__(self, config: TrainConfig, *, begin_step: int = 0) -> None:
+        """Begins to open the tracker that the settings name, beside the run.
+
+        Args:
+          config: of the run, whose folder exists.
+          begin_step: where a resumed run goes on; what a tracker has of later steps is of a run
+            that was lost.
+        """
+        self.failed: str | None = None
+        self._queue: queue.SimpleQueue[tuple[dict[str, float], int] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        if config.track != "none":
+            make = _TRACKERS[config.track]
+            self._thread = threading.Thread(
+                target=self._run,
+                args=(config.track, lambda: make(config, begin_step)),
+                name="tracker",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Hands on a line of metrics.jsonl; never waits."""
+        if self._thread is None or self.failed is not None:
+            return
+        values = {name: float(_mean(value)) for name, value in line.items()}
+        self._queue.put((values, int(line.get("control_steps", line["gradient_steps"]))))
+
+    def close(self) -> None:
+        """Lets the tracker send what is left, but not for ever."""
+        if self._thread is None:
+            return
+        self._queue.put(None)
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive():
+            self._fail(f"it did not end within {_PATIENCE:g} s")
+
+    def __enter__(self) -> "Tracking":
+        """Itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes it."""
+        self.close()
+
+    def _run(self, name: str, make: Callable[[], Tracker]) -> None:
+        # Code of others, on servers of others: whatever it raises, the run goes on
+        try:
+            tracker = make()
+            while (entry := self._queue.get()) is not None:
+                tracker.log(*entry)
+            tracker.close()
+        except Exception as error:
+            self._fail(f"{name}: {type(error).__name__}: {error}")
+
+    def _fail(self, reason: str) -> None:
+        self.failed = reason
+        _LOG.warning(
+            "Tracking ended, the run goes on: %s. Its metrics are in metrics.jsonl.",
+            " ".join(reason.split()),
+        )
+
+
+class _TensorBoard:
+    """Event files in RUN/tensorboard."""
+
+    def __init__(self, config: TrainConfig, begin_step: int) -> None:
+        event_pb2 = import_module("tensorboard.compat.proto.event_pb2")
+        writer = import_module("tensorboard.summary.writer.event_file_writer")
+        self._event = event_pb2.Event
+        self._summary = import_module("tensorboard.compat.proto.summary_pb2").Summary
+        self._writer = writer.EventFileWriter(str(config.run / "tensorboard"))
+        if begin_step:
+            # The viewer drops what an earlier file has from here on
+            log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            event = self._event(wall_time=time.time(), step=begin_step, session_log=log)
+            self._writer.add_event(event)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        scalars = [self._summary.Value(tag=k, simple_value=v) for k, v in values.items()]
+        summary = self._summary(value=scalars)
+        self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Wandb:
+    """A run of Weights & Biases; where, says its own environment (WANDB_MODE, WANDB_PROJECT)."""
+
+    def __init__(self, config: TrainConfig, begin_step: int) -> None:
+        self._run = import_module("wandb").init(
+            project=os.environ.get("WANDB_PROJECT", _PROJECT),
+            dir=config.run,
+            name=config.run.name,
+            id=_remembered(config.run, "wandb", lambda: uuid.uuid4().hex[:8]),
+            resume="allow" if begin_step else None,
+            config=_said(config),
+        )
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class _Mlflow:
+    """A run of MLflow: at MLFLOW_TRACKING_URI, or in RUN/mlflow.db."""
+
+    def __init__(self, config: TrainConfig, begin_step: int) -> None:
+        mlflow = import_module("mlflow")
+        self._metric = import_module("mlflow.entities").Metric
+        home = f"sqlite:///{config.run.resolve() / 'mlflow.db'}"
+        self._client = client = mlflow.MlflowClient(os.environ.get("MLFLOW_TRACKING_URI", home))
+
+        def begin() -> str:
+            found = client.get_experiment_by_name(_PROJECT)
+            experiment = found.experiment_id if found else client.create_experiment(_PROJECT)
+            run = client.create_run(experiment, run_name=config.run.name)
+            for name, value in _said(config).items():
+                client.log_param(run.info.run_id, name, value)
+            return run.info.run_id
+
+        self._id = _remembered(config.run, "mlflow", begin)
+        client.update_run(self._id, status="RUNNING")
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        now = int(1000 * time.time())
+        metrics = [self._metric(name, value, now, step) for name, value in values.items()]
+        self._client.log_batch(self._id, metrics=metrics)
+
+    def close(self) -> None:
+        self._client.set_terminated(self._id)
+
+
+_TRACKERS: Mapping[str, Callable[[TrainConfig, int], Tracker]] = {
+    "tensorboard": _TensorBoard,
+    "wandb": _Wandb,
+    "mlflow": _Mlflow,
+}
+# What pip installs for each; the package has the tracker's name
+_WHEELS = {
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow-skinny sqlalchemy alembic",
+}
+
+
+def _remembered(run: Path, name: str, make: Callable[[], str]) -> str:
+    """The id under which a tracker knows a run; made once."""
+    path = run / TRACKING_FILE
+    ids: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if name not in ids:
+        ids[name] = make()
+        write_json(path, ids)
+    return ids[name]
+
+
+def _said(config: TrainConfig) -> dict[str, str | int | float | bool | None]:
+    """Settings by dotted name, in types that every tracker takes."""
+    return {
+        name: value if isinstance(value, str | int | float | None) else str(value)
+        for name, value in flat(config).items()
+    }
+
+
+def _mean(value: Any) -> Any:
+    return value["mean"] if isinstance(value, Mapping) else value
