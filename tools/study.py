@@ -29,9 +29,9 @@ prepare_environment()
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 from robot_gcrl.errors import ConfigError, RobotGcrlError
-from tools.study_cells import DEFAULT, Study, cells_of, parse_variant, read_study
-from tools.study_report import draw, report
-from tools.study_runs import RATES, Runner, read_lines
+from robot_gcrl.study.cells import DEFAULT, Study, cells_of, parse_variant, read_study
+from robot_gcrl.study.report import draw, report
+from robot_gcrl.study.runs import RATES, Runner, read_lines
 
 INTERRUPTED = 130
 

@@ -12,6 +12,7 @@ from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping,
 from robot_gcrl.commands.policies import Critic, Export, Verify
 from robot_gcrl.commands.recordings import BridgeReplay, BridgeStats
 from robot_gcrl.commands.serving import Serve
+from robot_gcrl.commands.sweeping import Sweep
 from robot_gcrl.commands.training import (
     Check,
     Distill,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, type[Command]] = {
     "distill": Distill,
     "evaluate": Evaluate,
     "plot": Plot,
+    "sweep": Sweep,
     "runs": Runs,
     "runs compare": RunsCompare,
     "view": View,

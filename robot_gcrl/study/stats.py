@@ -31,7 +31,7 @@ def interquartile_mean(values: np.ndarray) -> np.ndarray:
     A quarter of the values, rounded down, is left out at each end.
     """
     cut = len(values) // 4
-    return np.sort(values, axis=0)[cut : len(values) - cut].mean(axis=0)
+    return np.asarray(np.sort(values, axis=0)[cut : len(values) - cut].mean(axis=0))
 
 
 def iqm(scores: Scores, *, draws: int = DRAWS, seed: int = 0) -> Estimate:

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robot_gcrl.errors import ConfigError
-from tools.study_runs import RATES, Line
-from tools.study_stats import Estimate, improvement, iqm
+from robot_gcrl.study.runs import RATES, Line
+from robot_gcrl.study.stats import Estimate, improvement, iqm
 
 _TITLES = {"success_any": "any", "success_final": "final", "time_at_goal": "time at goal"}
 _GRID = 101

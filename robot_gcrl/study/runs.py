@@ -4,6 +4,7 @@ The file of results gets one JSON line for each cell that came to an end, well o
 it is not done again, and a run that was interrupted goes on where it was saved.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -17,16 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import robot_gcrl
 from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
 from robot_gcrl.physics.cores import cores
+from robot_gcrl.study.cells import Cell, Study
 from robot_gcrl.train import slot, store
 from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.machine import machine
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.run_files import CHECKPOINTS, CONFIG_FILE
-from tools.study_cells import Cell, Study
 
-ROOT = Path(__file__).resolve().parent.parent
+# Whose code the runs are to use: a checkout need not be installed
+_ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 
 Line = dict[str, Any]
 
@@ -35,6 +38,7 @@ RATES = ("success_any", "success_final", "time_at_goal", "distance")
 
 # Exit codes of a run that a signal ended: it is no failure, and goes on another time
 _INTERRUPTED = (130, 143)
+_LONGEST_NAME = 160
 _REASON = 400  # characters of what a failed command said last
 
 
@@ -63,15 +67,28 @@ class Runner:
         Raises:
           ConfigError: the file holds a cell of this name with other settings.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        done = {_key(line): line for line in read_lines(self.out)} if self.out.exists() else {}
-        missing = [cell for cell in cells if not self._is_done(cell, done)]
+        missing = self.missing(cells)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         with ThreadPoolExecutor(max_workers=self.parallel) as pool:
             finished = list(pool.map(self._do_one, missing))
         return all(finished)
+
+    def missing(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells that the file of results lacks; makes the folders.
+
+        Raises:
+          ConfigError: the file holds a cell of this name with other settings.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        done = {_key(line): line for line in read_lines(self.out)} if self.out.exists() else {}
+        return [cell for cell in cells if not self._is_done(cell, done)]
+
+    def record(self, line: Line) -> None:
+        """Appends a result."""
+        with self._lock, self.out.open("a") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def _is_done(self, cell: Cell, done: Mapping[tuple, Line]) -> bool:
         line = done.get((self.study.name, cell.task, cell.variant, cell.seed))
@@ -81,34 +98,33 @@ class Runner:
         for name, value in wanted.items():
             if line[name] != value:
                 raise ConfigError(
-                    f"{self.out} holds {_name(cell)} with {name} {line[name]}. Expected {value}, "
-                    "as the study says now. Rename the variant or the study, or choose another "
-                    "--out."
+                    f"{self.out} holds {run_name(cell)} with {name} {line[name]}. Expected "
+                    f"{value}, as the study says now. Rename the variant or the study, or choose "
+                    "another file of results."
                 )
         return True
 
     def _do_one(self, cell: Cell) -> bool:
         if self._stopped:
             return False
-        _say(f"{_name(cell)}: begins")
-        run = self.folder / _name(cell)
+        _say(f"{run_name(cell)}: begins")
+        run = self.folder / run_name(cell)
         before = trained_seconds(run)
         began = time.monotonic()
         code, said = self._command(run, *self._train_words(cell, run, before))
         wall = before + time.monotonic() - began
         measured: Line = {}
         if code == 0:
-            words = [w for k, v in self.study.measured.items() for w in _evaluate_words(k, v)]
+            words = [w for k, v in self.study.measured.items() for w in evaluate_words(k, v)]
             file = run / "evaluation.json"
             code, said = self._command(run, "evaluate", str(run), *words, "--out", str(file))
             measured = json.loads(file.read_text()) if code == 0 else {}
         if code in _INTERRUPTED or (code and self._stopped):
-            _say(f"{_name(cell)}: interrupted; the next call continues it")
+            _say(f"{run_name(cell)}: interrupted; the next call continues it")
             return False
         line = self._line(cell, run, wall, measured) | ({"failed": said} if code else {})
-        with self._lock, self.out.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
-        _say(f"{_name(cell)}: {'FAILED: ' + said if code else _short(line)}")
+        self.record(line)
+        _say(f"{run_name(cell)}: {'FAILED: ' + said if code else _short(line)}")
         return True
 
     def _train_words(self, cell: Cell, run: Path, before: float) -> list[str]:
@@ -128,7 +144,7 @@ class Runner:
     def _command(self, run: Path, *words: str) -> tuple[int, str]:
         """Exit code of a `robot-gcrl` command of this checkout, and the end of what it said."""
         log = run.with_name(run.name + ".log")
-        path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+        path = os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", "")))
         environment = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
         with log.open("a") as file:
             # A session of its own: Ctrl-C comes to this process alone, which hands it on once
@@ -192,7 +208,7 @@ def read_lines(path: Path) -> list[Line]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"The results {path} cannot be read: {error!r}. Expected the JSON lines that "
-            "tools/study.py writes. Check the path, or restore the file."
+            "robot-gcrl sweep writes. Check the path, or restore the file."
         ) from error
     return lines
 
@@ -202,7 +218,7 @@ def trained_seconds(run: Path) -> float:
     return _last_metadata(run).get("info", {}).get("seconds", 0.0)
 
 
-def curve(run: Path) -> list[list[float]]:
+def curve(run: Path) -> list[list[int | float]]:
     """[control steps, seconds, any, final, time at goal] of each evaluation during a run."""
     try:
         lines = read_metrics(run)
@@ -229,17 +245,22 @@ def _key(line: Line) -> tuple:
     return line["study"], line["task"], line["variant"], line["seed"]
 
 
-def _name(cell: Cell) -> str:
+def run_name(cell: Cell) -> str:
     """The cell as the name of its run folder."""
     words = f"{Path(cell.task).name}-{cell.variant}-{cell.seed}"
-    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in words)
+    name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in words)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    # Draws of many options: the system takes 255 characters, and logs have a few more
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
 def _as_json(values: Mapping[str, Any]) -> Line:
     return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
 
 
-def _evaluate_words(name: str, value: Any) -> list[str]:
+def evaluate_words(name: str, value: Any) -> list[str]:
+    """The words of an option on the command line of `robot-gcrl evaluate`."""
     spelled = "--" + name.replace("_", "-")
     return [spelled] * value if isinstance(value, bool) else [spelled, str(value)]
 

@@ -11,12 +11,12 @@ import pytest
 from scipy import stats
 
 from robot_gcrl.errors import ConfigError, RobotGcrlError
+from robot_gcrl.study import runs as study_runs
+from robot_gcrl.study.cells import Study, cells_of, parse_variant, read_study
+from robot_gcrl.study.report import draw, report
+from robot_gcrl.study.runs import Runner, read_lines
+from robot_gcrl.study.stats import improvement, interquartile_mean, iqm
 from robot_gcrl.train.options import parse_train
-from tools import study_runs
-from tools.study_cells import Study, cells_of, parse_variant, read_study
-from tools.study_report import draw, report
-from tools.study_runs import Runner, read_lines
-from tools.study_stats import improvement, interquartile_mean, iqm
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"preset": "smoke", "engine": "native", "steps": 256, "evaluations": 1}
@@ -51,7 +51,7 @@ def test_the_command_line_resolves_to_the_settings_of_the_cell(monkeypatch, tmp_
 
 
 def test_equal_wall_time_leaves_the_steps_no_say():
-    (cell, *_) = cells_of(_study(options={"preset": "smoke"}, minutes=2))
+    (cell, *_) = cells_of(_study(options={"preset": "smoke"}, minutes=2.0))
     assert (cell.config.minutes, cell.words[-6:]) == (2.0, [
         "--steps", str(cell.config.steps), "--minutes", "2.0",
         "--evaluations", str(cell.config.evaluations),

@@ -6,12 +6,13 @@ so that a misspelt option is told at once and not after hours.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from robot_gcrl.errors import ConfigError
+from robot_gcrl.study.draws import grid_variants, random_variants
 from robot_gcrl.train.config import TrainConfig, flat, option
 from robot_gcrl.train.config_json import from_content, to_content
 from robot_gcrl.train.settings import make_train_config
@@ -29,6 +30,11 @@ starts and goals that did not choose it.
 # What `train` resolves before any other option
 _CHOICES = ("preset", "engine", "maze")
 _KEYS = ("tasks", "seeds", "minutes", "options", "per_task", "variants", "evaluation")
+# What stands for variants, and what makes them of it
+_DRAWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]] = {
+    "grid": grid_variants,
+    "random": random_variants,
+}
 _SEED = "{seed}"
 # In a study over equal wall time the steps must not end a run: the budget so many times, with as
 # many evaluations, so that they lie as densely as in a study over equal control steps
@@ -113,20 +119,36 @@ def read_study(path: Path) -> Study:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"The study {path} cannot be read: {error}. Expected a TOML file such as those in "
-            "tools/studies. Mend it."
+            f"The study {path} cannot be read: {error}. Expected a TOML file with tasks and "
+            "seeds. See docs/sweeps.md, and mend it."
         ) from error
-    strange = set(content) - set(_KEYS)
+    known = (*_KEYS, *_DRAWN)
+    strange = set(content) - set(known)
     if strange:
         raise ConfigError(
-            f"The study {path} has {', '.join(sorted(strange))}. Expected only {', '.join(_KEYS)}. "
-            "Options of training belong under options, per_task or variants."
+            f"The study {path} has {', '.join(sorted(strange))}. Expected only {', '.join(known)}. "
+            "Options of training belong under options, per_task, variants, grid or random."
         )
+    ways = [name for name in ("variants", *_DRAWN) if name in content]
+    if len(ways) > 1:
+        raise ConfigError(
+            f"The study {path} has {' and '.join(ways)}. Expected one of them, which says what is "
+            "compared. Leave the others out."
+        )
+    for name, make in _DRAWN.items():
+        if name in content:
+            content["variants"] = make(content.pop(name))
+    if type(content.get("minutes")) is int:
+        content["minutes"] = float(content["minutes"])
     return Study(**{"name": path.stem, "tasks": [], "seeds": []} | content)
 
 
-def parse_variant(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_variant(texts: Sequence[str], given: str = "--vary") -> dict[str, dict[str, Any]]:
     """The variant of `--vary NAME=VALUE ...`, called by those words; values as in TOML, or a text.
+
+    Args:
+      texts: NAME=VALUE each.
+      given: the option of which they are.
 
     Raises:
       ConfigError: no "=".
@@ -136,7 +158,7 @@ def parse_variant(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(
-                f"--vary {text!r} has no value. Expected NAME=VALUE, as agent.depth=8. Add it."
+                f"{given} {text!r} has no value. Expected NAME=VALUE, as agent.depth=8. Add it."
             )
         try:
             options[name] = tomllib.loads(f"value = {value}")["value"]

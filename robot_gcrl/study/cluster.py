@@ -1,0 +1,101 @@
+"""The runs of a study as jobs of a cluster, through submitit (an extra).
+
+Every job does one run with the code that a local sweep uses and leaves its result in a file of its
+own, because nodes cannot append to one file; the results are put together here, as jobs end. A job
+that is preempted saves and has no result: the next call continues it.
+"""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.study.cells import Cell, Study
+from robot_gcrl.study.runs import Runner, read_lines, run_name
+
+# Between two looks at the jobs [s]
+_LOOK = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A cluster as submitit knows it.
+
+    Attributes:
+      name: slurm, or local: processes of this machine.
+      options: of submitit's executor: timeout_min, slurm_partition, gpus_per_node and so on.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if importlib.util.find_spec("submitit") is None:
+            raise ConfigError(
+                f"--cluster {self.name} needs the package submitit, which is not installed. "
+                "Expected it beside robot-gcrl. Install it with: pip install submitit; or let "
+                "--commands print the command lines."
+            )
+
+
+def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> bool:
+    """Submits what the results lack and waits; whether all of it came to an end.
+
+    Ctrl-C cancels the jobs, which save first.
+
+    Raises:
+      ConfigError: results of other settings, or options that the cluster does not take.
+    """
+    missing = runner.missing(cells)
+    if not missing:
+        return True
+    executor = import_module("submitit").AutoExecutor(
+        folder=runner.folder / "jobs", cluster=cluster.name
+    )
+    try:
+        executor.update_parameters(name=f"sweep-{runner.study.name}", **cluster.options)
+    except (NameError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The cluster {cluster.name!r} does not take {dict(cluster.options)}: "
+            f"{' '.join(str(error).split())}. Expected options of submitit's executor, as "
+            "timeout_min=600. Change --cluster-options."
+        ) from error
+    parts = [runner.folder / f"{run_name(cell)}.jsonl" for cell in missing]
+    with executor.batch():
+        jobs = [
+            executor.submit(_run_one, runner.study, runner.folder, cell, part)
+            for cell, part in zip(missing, parts, strict=True)
+        ]
+    sys.stderr.write(f"{len(jobs)} jobs: {', '.join(str(job.job_id) for job in jobs)}\n")
+    try:
+        while not all(job.done() for job in jobs):
+            time.sleep(_LOOK)
+    except KeyboardInterrupt:
+        for job in jobs:
+            job.cancel()
+    finally:
+        has_result = [_collected(runner, part) for part in parts]
+    for job, cell, is_done in zip(jobs, missing, has_result, strict=True):
+        if not is_done:
+            sys.stderr.write(f"{run_name(cell)}: no result; {job.paths.stderr} may say why\n")
+    return all(has_result)
+
+
+def _run_one(study: Study, folder: Path, cell: Cell, out: Path) -> bool:
+    """A job: one run, on the node that it was given."""
+    return Runner(study=study, folder=folder, out=out).do([cell])
+
+
+def _collected(runner: Runner, part: Path) -> bool:
+    """Takes over the result of a job, if there is one."""
+    if not part.exists():
+        return False
+    for line in read_lines(part):
+        runner.record(line)
+    part.unlink()
+    return True

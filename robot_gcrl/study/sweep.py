@@ -1,0 +1,111 @@
+"""`robot-gcrl sweep FILE.toml`: every run that a file describes, then one table and one picture.
+
+The runs are done here, some side by side, or as jobs of a cluster through submitit, whose nodes
+share the folder. What is in the results is not done again, and an interrupted run goes on, so that
+the same command continues a sweep that was stopped.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robot_gcrl.errors import ConfigError
+from robot_gcrl.study.cells import Cell, Study, cells_of, read_study
+from robot_gcrl.study.cluster import Cluster, run_on_cluster
+from robot_gcrl.study.report import draw, report
+from robot_gcrl.study.runs import Line, Runner, evaluate_words, read_lines, run_name
+
+RESULTS_FILE, PICTURE_FILE, TABLE_FILE = "results.jsonl", "curves.png", "table.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A study and where it is done.
+
+    Attributes:
+      study: what is run.
+      folder: that receives run folders, logs, results, table and picture.
+      parallel: runs side by side on this machine.
+      cluster: whose jobs do the runs instead.
+    """
+
+    study: Study
+    folder: Path
+    parallel: int = 1
+    cluster: Cluster | None = None
+
+    def __post_init__(self) -> None:
+        if self.parallel < 1:
+            raise ConfigError(
+                f"parallel is {self.parallel}. Expected a whole number of 1 or more. Change "
+                "--parallel."
+            )
+
+
+def make_sweep(
+    file: Path, *, folder: Path | None = None, parallel: int = 1, cluster: Cluster | None = None
+) -> Sweep:
+    """The sweep of a file; without a folder, in runs/sweeps/NAME.
+
+    Raises:
+      ConfigError: the file is none, or says what cannot be.
+    """
+    study = read_study(file)
+    return Sweep(
+        study=study,
+        folder=(folder or Path("runs") / "sweeps" / study.name).resolve(),
+        parallel=parallel,
+        cluster=cluster,
+    )
+
+
+def sweep(what: Sweep) -> bool:
+    """Does the runs that the results lack, writes table and picture; whether all came to an end.
+
+    Raises:
+      RobotGcrlError: a setting that does not exist, or results of other settings; before any run.
+    """
+    cells = cells_of(what.study)
+    runner = Runner(
+        study=what.study,
+        folder=what.folder,
+        out=what.folder / RESULTS_FILE,
+        parallel=what.parallel,
+    )
+    sys.stderr.write(f"{len(cells)} runs in {what.folder}\n")
+    if what.cluster is None:
+        is_done = runner.do(cells)
+    else:
+        is_done = run_on_cluster(runner, cells, what.cluster)
+    if runner.out.exists():
+        _write(what.folder, read_lines(runner.out))
+    return is_done
+
+
+def command_lines(what: Sweep) -> list[str]:
+    """What would be run, as lines for a shell: for clusters that submitit does not know."""
+    return [_line(what, cell) for cell in cells_of(what.study)]
+
+
+def told(what: Sweep, *, metric: str = "time_at_goal") -> tuple[str, list[Line]]:
+    """The table of a sweep's results, and the results."""
+    lines = read_lines(what.folder / RESULTS_FILE)
+    return "\n".join(report(lines, metric=metric)), lines
+
+
+def _write(folder: Path, lines: Sequence[Line]) -> None:
+    metric = "time_at_goal"
+    (folder / TABLE_FILE).write_text("\n".join(report(lines, metric=metric, each=True)) + "\n")
+    draw(lines, metric=metric).savefig(folder / PICTURE_FILE, dpi=120)
+
+
+def _line(what: Sweep, cell: Cell) -> str:
+    run = what.folder / run_name(cell)
+    train = ["robot-gcrl", "train", *cell.words, "--run", str(run)]
+    measured: dict[str, Any] = what.study.measured
+    words = [word for name, value in measured.items() for word in evaluate_words(name, value)]
+    evaluate = ["robot-gcrl", "evaluate", str(run), *words, "--out", str(run / "evaluation.json")]
+    return f"{shlex.join(train)} && {shlex.join(evaluate)}"
