@@ -35,6 +35,8 @@ _SINCE = {
     "curriculum_radius": None,
     "start_from": None,
     "from_checkpoint": "best",
+    "cloning": 0.0,
+    "dataset": None,
 }
 
 
