@@ -153,9 +153,8 @@ def observed(path: Path, rows: Rows, task: Task) -> np.ndarray:
 def previous_actions(rows: Rows, contract: Contract) -> np.ndarray:
     """float32 [S, P]: the actions before each row of its episode, the newest first, 0 before it."""
     begins = np.concatenate(([True], rows.terminals[:-1]))
-    age = np.arange(len(begins)) - np.maximum.accumulate(
-        np.where(begins, np.arange(len(begins)), 0)
-    )
+    row = np.arange(len(begins))
+    age = row - np.maximum.accumulate(np.where(begins, row, 0))
     columns = []
     for step in range(1, contract.history + 1):
         older = np.roll(rows.actions, step, axis=0)
