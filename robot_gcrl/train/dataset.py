@@ -98,21 +98,33 @@ def load_dataset(path: Path, task: Task, *, chunk: int) -> Dataset:
     )
 
 
-def bind_dataset(folder: Path, dataset: Dataset) -> None:
-    """Writes down whose rows a run learns from; of a run that has done so, checks it.
+def note_dataset(folder: Path, dataset: Dataset) -> None:
+    """Writes down in a run folder which rows the run learns from.
 
     Raises:
-      CheckpointError: the run learned from other rows, or the folder cannot be written.
+      CheckpointError: the folder cannot be written.
     """
-    path = folder / DATASET_FILE
+    content = {"rows": dataset.rows, "episodes": dataset.episodes}
     try:
-        if not path.exists():
-            content = {"rows": dataset.rows, "episodes": dataset.episodes}
-            write_json(path, {"path": str(dataset.path), "sha256": dataset.sha256} | content)
-        before = json.loads(path.read_text())["sha256"]
+        write_json(
+            folder / DATASET_FILE, {"path": str(dataset.path), "sha256": dataset.sha256} | content
+        )
     except OSError as error:
         raise unwritable(folder, error) from error
-    except (ValueError, KeyError, TypeError) as error:
+
+
+def require_dataset(folder: Path, dataset: Dataset) -> None:
+    """Fails unless the rows are those that a run has begun with, if it has written them down.
+
+    Raises:
+      CheckpointError: they are others, or what was written is damaged.
+    """
+    path = folder / DATASET_FILE
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text())["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is damaged: {error!r}. Expected the JSON object that robot-gcrl train wrote. "
             "Restore the file from a copy, or start a new run."

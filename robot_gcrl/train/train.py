@@ -18,7 +18,7 @@ from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
-from robot_gcrl.train.dataset import Dataset, bind_dataset, load_dataset
+from robot_gcrl.train.dataset import Dataset, load_dataset, note_dataset, require_dataset
 from robot_gcrl.train.divergence import DivergenceLog
 from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score, selection_key
 from robot_gcrl.train.interrupt import Interrupt
@@ -65,9 +65,11 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
         opened = RunFolder.create(config.run, config, task.contract.sha256)
     else:
         opened.require_contract(task.contract.sha256)
+        if dataset is not None:
+            require_dataset(config.run, dataset)
     with opened as folder, Interrupt() as interrupt:
         if dataset is not None:
-            bind_dataset(folder.path, dataset)
+            note_dataset(folder.path, dataset)
         said = announcement(task, folder.config, dataset)
         sys.stderr.write(said + "\n" + format_start(config, start))
         if resume and not folder.has_last:

@@ -58,6 +58,7 @@ def test_whole_episodes_that_a_run_can_learn_from(written):
 def test_what_is_stored_is_what_qpos_and_qvel_show(written):
     # Seen to fail: with qpos of the next row
     task, rows = load_task("reacher"), read_dataset(written[0])
+    assert rows.observations is not None
     np.testing.assert_allclose(observed(written[0], rows, task), rows.observations, atol=1e-4)
 
 

@@ -80,6 +80,7 @@ def test_actions_are_those_that_wrote_the_ctrl(tmp_path):
     np.testing.assert_array_equal(rows.actions[-1], 0.0)
     before = np.concatenate([np.zeros((1, 2), np.float32), rows.actions[:-1]])
     expected = observe(CONTRACT, np.stack(inputs), before[:, : CONTRACT.previous_action_size])
+    assert rows.observations is not None
     np.testing.assert_allclose(rows.observations, expected, atol=1e-6)
     np.testing.assert_array_equal(rows.goals, np.tile(goal(1, 2), (7, 1)))
 

@@ -12,7 +12,7 @@ from robot_gcrl.contract.observe import remembered
 from robot_gcrl.env.goal_env import GoalEnv
 from robot_gcrl.errors import CheckpointError, DatasetError
 from robot_gcrl.physics.make import make_engine
-from robot_gcrl.train.dataset import bind_dataset, load_dataset, previous_actions
+from robot_gcrl.train.dataset import load_dataset, note_dataset, previous_actions, require_dataset
 from robot_gcrl.train.dataset_file import Rows
 from tests.physics.models import arm_task
 from tests.train.trajectories import random_rows, save
@@ -121,15 +121,16 @@ def test_a_run_keeps_to_its_rows(tmp_path):
     # Seen to fail: with the comparison left out
     path = save(tmp_path / "d.npz", random_rows(TASK.contract))
     dataset = load_dataset(path, TASK, chunk=1)
-    bind_dataset(tmp_path, dataset)
+    require_dataset(tmp_path, dataset)
+    note_dataset(tmp_path, dataset)
     written = json.loads((tmp_path / "dataset.json").read_text())
     assert written == {"path": str(path), "sha256": dataset.sha256, "rows": 12, "episodes": 3}
-    bind_dataset(tmp_path, dataset)
+    require_dataset(tmp_path, dataset)
     other = load_dataset(
         save(tmp_path / "e.npz", random_rows(TASK.contract, seed=1)), TASK, chunk=1
     )
     with pytest.raises(CheckpointError) as caught:
-        bind_dataset(tmp_path, other)
+        require_dataset(tmp_path, other)
     assert str(caught.value) == (
         f"The run {tmp_path} learned from another content of {other.path} (sha256 "
         f"{dataset.sha256[:12]}) than the file has now ({other.sha256[:12]}). Expected the same "
