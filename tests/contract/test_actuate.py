@@ -83,6 +83,8 @@ def test_an_action_is_inferred_from_what_it_did():
     same = free | reached | ~np.broadcast_to(MAP.is_delta, free.shape)
     np.testing.assert_allclose(actuate(MAP, found, previous)[same], ctrl[same], atol=1e-5)
     assert (~free).any()
+    beyond = np.full((1, 3), 99.0, np.float32)
+    np.testing.assert_array_equal(np.abs(inferred_action(MAP, beyond, previous[:1])), 1.0)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ def written(run, tmp_path_factory) -> tuple[Path, dict]:
 
 
 def test_whole_episodes_that_a_run_can_learn_from(written):
-    # Seen to fail: one row short, and with the action of the last row kept
     out, result = written
     task = load_task("reacher")
     rows = read_dataset(out)
@@ -56,7 +55,6 @@ def test_whole_episodes_that_a_run_can_learn_from(written):
 
 
 def test_what_is_stored_is_what_qpos_and_qvel_show(written):
-    # Seen to fail: with qpos of the next row
     task, rows = load_task("reacher"), read_dataset(written[0])
     assert rows.observations is not None
     np.testing.assert_allclose(observed(written[0], rows, task), rows.observations, atol=1e-4)
@@ -88,7 +86,6 @@ def test_the_seed_is_all_that_is_random(run, written):
 
 
 def test_a_policy_file_without_critic_acts(run, tmp_path):
-    # Seen to fail: with the critic demanded
     file = export_run(run, out=tmp_path / "r.policy", checkpoint="last")
     mean = policy_rows(file, episodes=2, actions="mean")
     same = policy_rows(run, episodes=2, actions="mean", checkpoint="last")
@@ -121,7 +118,6 @@ def test_numbers_out_of_range(run, values, said):
 
 
 def test_what_does_not_fit_in_memory_is_refused_before(run, monkeypatch):
-    # Seen to fail: without the check
     monkeypatch.setattr(episodes, "host_available_bytes", lambda: 10**6)
     with pytest.raises(ConfigError) as caught:
         policy_rows(run, episodes=10_000)

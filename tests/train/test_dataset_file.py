@@ -73,7 +73,6 @@ WRONG = {
 }  # fmt: skip
 
 
-# Seen to fail, one by one, with each check left out
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_said(tmp_path, what):
     changes, expected = WRONG[what]

@@ -71,8 +71,6 @@ def online(tmp_path_factory):
     return task, replay, folder / "rows.npz"
 
 
-# Seen to fail: with another key for the updates, with the moments of a batch, and with max_rows of
-# the task's episodes where they are shorter.
 def test_offline_learns_what_learning_on_the_same_rows_gives(online, tmp_path):
     task, replay, path = online
     config = _offline(tmp_path, path)
@@ -100,7 +98,6 @@ def test_offline_learns_what_learning_on_the_same_rows_gives(online, tmp_path):
     assert float(sums["learner/count"]) == 8.0
 
 
-# Seen to fail: with the iteration not folded into the key.
 def test_resume_is_exact(online, tmp_path):
     task, _, path = online
     config = _offline(tmp_path / "run", path)
@@ -160,7 +157,6 @@ def trained(tmp_path_factory):
 
 
 def test_a_run_says_and_measures_what_it_does(trained):
-    # Seen to fail: with control steps in the lines
     run, path, said = trained
     for words in (f"data     {path}: 1,020 rows, 20 episodes", "320 gradient steps",
                   "native, for evaluations", "320 of 320 gradient steps (100%)"):  # fmt: skip
@@ -186,7 +182,6 @@ def test_it_is_a_run_like_any_other(trained, tmp_path):
 
 
 def test_runs_of_either_kind_share_no_steps(trained, tmp_path):
-    # Seen to fail: with control steps for both
     run, _, _ = trained
     config = make_config(tmp_path / "online")
     with RunFolder.create(config.run, config, "ab" * 32):
@@ -237,7 +232,6 @@ def test_fine_tuning_both_ways(trained, tmp_path):
 
 
 def test_settings_of_collecting_are_refused(trained, tmp_path):
-    # Seen to fail: with the names left out of COLLECTING
     _, path, _ = trained
     words = ["--task", "reacher", "--dataset", str(path)]
     for more, said in (
@@ -262,7 +256,6 @@ def test_a_resumed_run_refuses_them_too(trained):
 
 
 def test_steps_are_gradient_steps(trained, tmp_path):
-    # Seen to fail: with the budget's control steps
     _, path, _ = trained
     task = load_task("reacher")
     budget = task.hints.budgets["laptop"]
@@ -283,7 +276,6 @@ def test_settings_of_older_runs_are_read(tmp_path):
 
 
 def test_memory_is_that_of_the_rows(tmp_path):
-    # Seen to fail: with the replay's capacity
     task = load_task("reacher")
     config = make_train_config("reacher", preset="smoke", dataset=tmp_path / "x", run=tmp_path)
     small, large = (estimate(task.contract, task.model, config, n).replay for n in (1000, 3000))
