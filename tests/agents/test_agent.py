@@ -318,7 +318,6 @@ def test_the_agent_learns_which_action_reaches_a_goal():
 
 @pytest.mark.parametrize("chunk", [1, 2])
 def test_cloning_is_the_likelihood_of_the_stored_actions(chunk: int):
-    # Seen to fail: with the drawn actions in place of the stored ones
     agent = small_agent(cloning=0.7, chunk=chunk)
     state = jax.jit(agent.init)(jax.random.key(3))
     batch = batch_of()

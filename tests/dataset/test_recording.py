@@ -98,7 +98,7 @@ def test_without_a_ctrl_the_command_counts(tmp_path):
     assert lengths_of(rows) == [2]
 
 
-# Seen to fail, one by one, with each of the reasons left out
+# Seen to fail: with resets, with pauses and with lost messages not looked at
 @pytest.mark.parametrize(
     ("event", "lengths"),
     [
