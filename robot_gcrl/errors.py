@@ -37,6 +37,10 @@ class CheckpointError(RobotGcrlError):
     """A run folder or checkpoint that is missing, foreign, damaged or cannot be written."""
 
 
+class DatasetError(RobotGcrlError):
+    """A file of recorded trajectories that is missing, foreign, damaged or cannot be written."""
+
+
 class BridgeError(RobotGcrlError):
     """An endpoint, peer or key with which the bridge cannot work."""
 

@@ -99,6 +99,13 @@ def actor_loss(energies, log_densities, temperature):
     return sum(temperature * log_density - value for value, log_density in pairs) / len(energies)
 
 
+def cloned_actor_loss(energies, log_densities, temperature, stored, cloning):
+    """The same in units of the mean |f|, plus the weighted mean of -log pi of stored actions."""
+    size = sum(abs(value) for value in energies) / len(energies)
+    rest = actor_loss(energies, log_densities, temperature) / size
+    return rest - cloning * sum(stored) / len(stored)
+
+
 def split_output(output):
     """(mean, log_std) of an actor's output [2A]."""
     mean, raw = np.split(np.asarray(output, np.float64), 2, axis=-1)
@@ -114,6 +121,15 @@ def log_density(mean, log_std, noise):
     u = mean + std * noise
     normal = np.exp(-((u - mean) ** 2) / (2.0 * std**2)) / np.sqrt(2.0 * np.pi * std**2)
     return np.sum(np.log(normal) - np.log(1.0 / np.cosh(u) ** 2))
+
+
+def log_density_of(mean, log_std, action):
+    """log pi of an action [A] that was taken elsewhere, by the change of variables."""
+    action = np.clip(np.asarray(action, np.float64), -1.0 + 1e-4, 1.0 - 1e-4)
+    std = np.exp(log_std)
+    # Not the log of the density, which underflows: such an action may be very unlikely
+    normal = -((np.arctanh(action) - mean) ** 2) / (2.0 * std**2) - np.log(std)
+    return np.sum(normal - 0.5 * np.log(2.0 * np.pi) - np.log(1.0 - action**2))
 
 
 def layer_norm(x, params):

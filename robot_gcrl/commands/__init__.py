@@ -6,6 +6,7 @@ group: `robot-gcrl bridge ping`.
 """
 
 from robot_gcrl.commands.base import DONE, USER_ERROR, Command
+from robot_gcrl.commands.datasets import Dataset
 from robot_gcrl.commands.gating import BenchServe, Controller, Gate
 from robot_gcrl.commands.measuring import BenchPhysics
 from robot_gcrl.commands.operating import BridgeDoctor, Clear, Goal, Keys, Ping, Stop
@@ -30,6 +31,7 @@ COMMANDS: dict[str, type[Command]] = {
     "tasks": Tasks,
     "check": Check,
     "train": Train,
+    "dataset": Dataset,
     "distill": Distill,
     "evaluate": Evaluate,
     "plot": Plot,

@@ -26,6 +26,20 @@ def actuate(
     return xp.clip(ctrl, low, high)
 
 
+def inferred_action(
+    action_map: ActionMap, ctrl: Array, previous_ctrl: Array, xp: ModuleType = np
+) -> Array:
+    """The action [.., A] in [-1, 1] that comes nearest to a ctrl [.., A] after the previous one.
+
+    The inverse of `actuate`, as far as there is one: where a limit clipped the ctrl it is the least
+    action that reaches the limit, where the scale is 0 it is 0.
+    """
+    base = xp.where(action_map.is_delta, previous_ctrl, np.array(action_map.offset, np.float32))
+    scale = np.array(action_map.scale, np.float32)
+    safe = np.where(scale == 0.0, np.float32(1.0), scale)
+    return xp.where(scale == 0.0, 0.0, xp.clip((ctrl - base) / safe, -1.0, 1.0))
+
+
 def initial_ctrl(contract: Contract, inputs: Array, xp: ModuleType = np) -> Array:
     """The ctrl [.., A] before the first action: the measured position, or 0 in other modes.
 

@@ -15,6 +15,8 @@ LOG_STD_MIN = -5.0
 LOG_STD_MAX = 2.0
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+# Of an action whose density is asked for: at 1 it has none, and as float32 atanh ends soon before
+_MOST_MAGNITUDE = 1.0 - 1e-4
 
 
 class TanhNormal(NamedTuple):
@@ -69,7 +71,27 @@ def sample_tanh_normal(
     mean, log_std = distribution
     noise = jax.random.normal(key, mean.shape, mean.dtype)
     u = mean + jnp.exp(log_std) * noise
+    return jnp.tanh(u), _log_density(u, noise, log_std)
+
+
+def log_density(
+    distribution: TanhNormal, action: Float[Array, "*batch A"]
+) -> Float[Array, "*batch"]:
+    """The log-density of an action in [-1, 1] that something else has taken.
+
+    Its u = atanh(action) is that of +-(1 - 1e-4) at most, +-4.95: actions are stored that limits
+    have clipped to +-1, where there is no density. The gradient in the distribution is finite
+    everywhere; there is none in such an action.
+    """
+    mean, log_std = distribution
+    u = jnp.arctanh(jnp.clip(action, -_MOST_MAGNITUDE, _MOST_MAGNITUDE))
+    return _log_density(u, (u - mean) * jnp.exp(-log_std), log_std)
+
+
+def _log_density(
+    u: Float[Array, "*batch A"], noise: Float[Array, "*batch A"], log_std: Float[Array, "*batch A"]
+) -> Float[Array, "*batch"]:
     normal = -0.5 * jnp.square(noise) - log_std - _HALF_LOG_TWO_PI
     # log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2 u)): no difference of nearly equal numbers
     log_slope = 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
-    return jnp.tanh(u), jnp.sum(normal - log_slope, axis=-1)
+    return jnp.sum(normal - log_slope, axis=-1)

@@ -219,13 +219,20 @@ def trained_seconds(run: Path) -> float:
 
 
 def curve(run: Path) -> list[list[int | float]]:
-    """[control steps, seconds, any, final, time at goal] of each evaluation during a run."""
+    """[control steps, seconds, any, final, time at goal] of each evaluation during a run.
+
+    Of an offline run, gradient steps in place of the control steps that it does not have.
+    """
     try:
         lines = read_metrics(run)
     except RobotGcrlError:
         return []
-    names = ("control_steps", "seconds", *RATES[:3])
-    return [[round(line[name], 4) for name in names] for line in lines if RATES[0] in line]
+    names = ("seconds", *RATES[:3])
+    return [
+        [line.get("control_steps", line["gradient_steps"]), *(round(line[n], 4) for n in names)]
+        for line in lines
+        if RATES[0] in line
+    ]
 
 
 def _last_metadata(run: Path) -> Line:

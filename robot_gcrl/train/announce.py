@@ -4,32 +4,55 @@ import jax
 
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.dataset import Dataset
 from robot_gcrl.train.forecast import forecast_seconds
 from robot_gcrl.train.memory import memory_bytes
 
 
-def announcement(task: Task, config: TrainConfig) -> str:
+def announcement(task: Task, config: TrainConfig, dataset: Dataset | None = None) -> str:
     """A few lines for a person; the times are guesses until the run itself has been measured."""
     contract, agent = task.contract, config.agent
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
-    updates = config.steps / config.control_steps_per_update
+    rows = None if dataset is None else dataset.rows
     limit = "" if config.minutes is None else f", at most {config.minutes:g} min"
     return "\n".join(
         (
             f"{task.name}: {task.summary}",
-            f"  engine   {config.engine}, {config.num_envs} worlds, learner on {devices}",
+            f"  engine   {config.engine}, {_worlds(config)}, learner on {devices}",
+            *_data(dataset),
             f"  sizes    observation {contract.observation_size}, action {contract.action_size}, "
             f"goal {contract.goal_size}, episodes of {task.episode_length} x "
             f"{contract.control_dt:g} s",
             f"  agent    depth {agent.depth}, width {agent.width}, batch {agent.batch_size}, "
             f"gamma {agent.gamma:g}, preset {config.preset}",
             *_realism(config),
-            f"  budget   {config.steps:,} control steps, {updates:,.0f} gradient steps{limit}",
+            f"  budget   {_budget(config)}{limit}",
             f"  time     {_time(forecast_seconds(task, config), config.minutes)}",
-            f"  memory   {memory_bytes(task.contract, task.model, config) / 2**20:,.0f} MiB",
+            f"  memory   {_mebibytes(task, config, rows):,.0f} MiB",
             f"  folder   {config.run} (seed {config.seed})",
         )
     )
+
+
+def _worlds(config: TrainConfig) -> str:
+    return "for evaluations" if config.dataset is not None else f"{config.num_envs} worlds"
+
+
+def _data(dataset: Dataset | None) -> tuple[str, ...]:
+    if dataset is None:
+        return ()
+    return (f"  data     {dataset.path}: {dataset.rows:,} rows, {dataset.episodes:,} episodes",)
+
+
+def _budget(config: TrainConfig) -> str:
+    if config.dataset is not None:
+        return f"{config.steps:,} gradient steps"
+    updates = config.steps / config.control_steps_per_update
+    return f"{config.steps:,} control steps, {updates:,.0f} gradient steps"
+
+
+def _mebibytes(task: Task, config: TrainConfig, rows: int | None) -> float:
+    return memory_bytes(task.contract, task.model, config, rows) / 2**20
 
 
 def _realism(config: TrainConfig) -> tuple[str, ...]:

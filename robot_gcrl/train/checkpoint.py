@@ -42,7 +42,7 @@ class CheckpointInfo(NamedTuple):
 
     Attributes:
       iteration: calls of the compiled program.
-      control_steps: of all worlds.
+      control_steps: of all worlds; of an offline run, rows of the dataset that it learned from.
       seconds: of training until then [s].
       best_score: greatest score of an evaluation until then; -inf if there was none.
     """

@@ -50,7 +50,7 @@ class TrainConfig:
     seed: int
     """Seed of everything random in the run."""
     steps: int
-    """Control steps in all, after which the run ends."""
+    """Control steps in all, with a dataset gradient steps, after which the run ends."""
     minutes: float | None
     """Wall-clock limit [min], after which the run saves and ends before its steps are done."""
     num_envs: int
@@ -60,7 +60,7 @@ class TrainConfig:
     replay_capacity: int
     """Control steps that the replay keeps of each world."""
     rollout: int
-    """Control steps of each world in one call of the compiled program."""
+    """Control steps of each world, with a dataset gradient steps, in one call of the program."""
     prefill: int
     """Control steps of each world collected before the first gradient step."""
     eval_episodes: int
@@ -97,6 +97,8 @@ class TrainConfig:
     """Which checkpoint of that run."""
     track: Track = "none"
     """Tracker that receives the metrics too; metrics.jsonl has them in any case."""
+    dataset: Path | None = None
+    """File of recorded trajectories (.npz) to learn from; nothing is collected then."""
     run: Path
     """Folder that the run is written to."""
     agent: CrlConfig
@@ -110,7 +112,7 @@ class TrainConfig:
                 f"near_goal_share is {self.near_goal_share} and near_goal_radius is None. Expected "
                 "a radius where goals shall be near. Set near_goal_radius, or near_goal_share to 0."
             )
-        if self.prefill <= self.agent.chunk:
+        if self.dataset is None and self.prefill <= self.agent.chunk:
             raise ConfigError(
                 f"prefill is {self.prefill} control steps per world and agent.chunk is "
                 f"{self.agent.chunk}. Expected a prefill of more than one chunk: before that the "
@@ -258,7 +260,9 @@ def resumed(stored: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     for name, value in given.items():
         if name in before and before[name] == value:
             continue
-        if name in before and name not in RESUMABLE:
+        # A dataset may lie elsewhere now: its content is checked
+        is_moved = name == "dataset" and stored.dataset is not None
+        if name in before and name not in RESUMABLE and not is_moved:
             raise ConfigError(
                 f"{option(name)} {value} contradicts the run {stored.run}, which has "
                 f"{before[name]}. A resumed run keeps its settings, except "

@@ -36,6 +36,8 @@ _SINCE = {
     "start_from": None,
     "from_checkpoint": "best",
     "track": "none",
+    "cloning": 0.0,
+    "dataset": None,
 }
 
 

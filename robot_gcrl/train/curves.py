@@ -93,6 +93,24 @@ def band(
     return places, middle, low, high
 
 
+def axis_of(runs: Sequence[Path], x: Axis) -> Axis:
+    """The axis asked for; gradient steps where runs that collected nothing have no control steps.
+
+    Raises:
+      ConfigError: some of the runs collected and some did not, so that they share no such axis.
+      CheckpointError: a folder is no run folder.
+    """
+    if x != "steps":
+        return x
+    offline = [run for run in runs if stored_config(run).dataset is not None]
+    if offline and len(offline) < len(runs):
+        raise ConfigError(
+            f"The run {offline[0]} learned from a dataset and has no control steps, others have. "
+            "Expected an axis that all of them have. Choose --x updates or --x minutes."
+        )
+    return "updates" if offline else "steps"
+
+
 def group_runs(runs: Sequence[Path], keys: Collection[str]) -> list[Curves]:
     """The runs as curves, in the order in which their settings first appear.
 

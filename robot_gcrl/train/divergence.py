@@ -55,10 +55,10 @@ class DivergenceLog:
         """Counts what an iteration's sums say of divergence; returns the other sums.
 
         Args:
-          sums: of one iteration.
+          sums: of one iteration; that of an offline run, which has no worlds, says nothing of it.
           iteration: that they are of, from 0.
         """
-        count = int(sums[_COUNT])
+        count = int(sums.get(_COUNT, 0))
         self._total += count
         self._unlogged += count
         self._unsaid += count

@@ -29,10 +29,12 @@ def forecast_seconds(task: Task, config: TrainConfig) -> float | None:
     """About how long the whole budget takes [s]; None where it cannot be told before (MJX)."""
     if config.engine != "native":
         return None
+    offline = config.dataset is not None
     threads = config.physics_threads or max(cores() - 1, 1)
     rate = threads / _control_step_seconds(task)
-    learner = config.steps / config.control_steps_per_update * _update_seconds(task, config)
-    physics = config.steps / rate
+    updates = config.steps if offline else config.steps / config.control_steps_per_update
+    learner = updates * _update_seconds(task, config)
+    physics = 0.0 if offline else config.steps / rate
     evaluation = config.evaluations * config.eval_episodes * task.episode_length / rate
     return _STARTUP + evaluation + (max(physics, learner) if config.overlap else physics + learner)
 

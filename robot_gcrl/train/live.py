@@ -4,12 +4,14 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+
+Counter = Literal["control_steps", "gradient_steps"]
 
 # Between two plain lines [s]; an evaluation is always shown
 _PLAIN_INTERVAL = 10.0
@@ -33,9 +35,9 @@ _ROWS = (
 class LiveView:
     """Shows the newest value of each metric of a run; `with LiveView(...) as view:`."""
 
-    def __init__(self, total_control_steps: int) -> None:
-        """Shows nothing yet; the bar ends at `total_control_steps`."""
-        self._total = total_control_steps
+    def __init__(self, total: int, counter: Counter = "control_steps") -> None:
+        """Shows nothing yet; the bar ends where `counter` of the lines comes to `total`."""
+        self._total, self._counter = total, counter
         self._stream = sys.stderr
         self._newest: dict[str, Any] = {}
         self._first: tuple[int, float] | None = None
@@ -65,12 +67,13 @@ class LiveView:
         """Shows a line of metrics together with the newest values of the others.
 
         Args:
-          line: as in metrics.jsonl: "control_steps" and "seconds" (since the run began), and any
+          line: as in metrics.jsonl: what is counted, "seconds" (since the run began), and any
             others; rates as numbers or as {"mean", ...}.
         """
         self._newest |= {name: _mean(value) for name, value in line.items()}
-        if line["control_steps"]:  # 0: what another run learned, before this one is compiled
-            self._first = self._first or (line["control_steps"], line["seconds"])
+        done = line[self._counter]
+        if done:  # 0: what another run learned, before this one is compiled
+            self._first = self._first or (done, line["seconds"])
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
         elif "success_any" in line or time.monotonic() - self._shown >= _PLAIN_INTERVAL:
@@ -80,13 +83,14 @@ class LiveView:
             self._stream.flush()
 
     def _progress(self) -> str:
-        done, seconds = self._newest["control_steps"], self._newest["seconds"]
-        text = f"{done:,} of {self._total:,} control steps ({min(done / self._total, 1.0):.0%})"
+        done, seconds = self._newest[self._counter], self._newest["seconds"]
+        what = self._counter.replace("_", " ")
+        text = f"{done:,} of {self._total:,} {what} ({min(done / self._total, 1.0):.0%})"
         left = self._left(done, seconds)
         return f"{text}, {_span(seconds)}" + ("" if left is None else f", {_span(left)} left")
 
     def _left(self, done: int, seconds: float) -> float | None:
-        """Expected time until the last control step [s]; None while there is nothing to go by."""
+        """Expected time until the last step [s]; None while there is nothing to go by."""
         # From the first line on: what came before it is compilation, or the run before a resume
         first_done, first_seconds = self._first or (done, seconds)
         if done == first_done:
@@ -102,7 +106,7 @@ class LiveView:
         ]
 
     def _table(self) -> Group:
-        done = min(self._newest["control_steps"], self._total)
+        done = min(self._newest[self._counter], self._total)
         bar = Table.grid(expand=True)  # which ends the bar's line, as a bar alone does not
         bar.add_row(ProgressBar(total=self._total, completed=done))
         table = Table.grid(padding=(0, 2))

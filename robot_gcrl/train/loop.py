@@ -38,16 +38,16 @@ class TrainState(NamedTuple):
 
     Attributes:
       agent: parameters, optimizer states, observation moments.
-      replay: the ring of stored control steps.
-      env: the worlds.
+      replay: the ring of stored control steps; () of an offline run, whose rows are a file's.
+      env: the worlds; () likewise.
       queue: what is left of the chunk of actions that each world executes.
       key: raw data of the run's PRNG key; never changed, iterations are folded in.
       iteration: calls of `Program.iterate` so far.
     """
 
     agent: AgentState
-    replay: Replay
-    env: EnvState
+    replay: Replay | tuple[()]
+    env: EnvState | tuple[()]
     queue: Queue
     key: UInt32[Array, " K"]
     iteration: Int[Array, ""]
@@ -58,7 +58,7 @@ class Program:
     """The compiled parts of a training run.
 
     Attributes:
-      env: the worlds that training collects from.
+      env: the worlds that training collects from; None where nothing is collected.
       agent: the learner.
       init: seed -> TrainState.
       iterate: (TrainState, updates of each control step [T]) -> the next TrainState, and the sums
@@ -66,10 +66,10 @@ class Program:
         is consumed.
     """
 
-    env: GoalEnv
+    env: GoalEnv | None
     agent: Agent
     init: Callable[[int], TrainState]
-    iterate: jax.stages.Wrapped
+    iterate: Callable[..., tuple[TrainState, Sums]]
 
 
 def make_program(task: Task, config: TrainConfig) -> Program:
@@ -142,7 +142,7 @@ def gradient_steps(config: TrainConfig, iteration: int) -> int:
 
 
 def update_counts(config: TrainConfig, iteration: int) -> np.ndarray:
-    """How many gradient updates belong to each control step of an iteration.
+    """How many gradient updates belong to each control step of an iteration: offline, one each.
 
     After s control steps of every world beyond the prefill, floor(s N / ratio) updates have run,
     so that no rounding accumulates where N / ratio is not whole.
@@ -156,6 +156,8 @@ def update_counts(config: TrainConfig, iteration: int) -> np.ndarray:
 
 
 def _updates_after(config: TrainConfig, steps: int) -> int:
+    if config.dataset is not None:
+        return steps  # an offline run's steps are gradient steps
     per_step = Fraction(config.num_envs) / Fraction(config.control_steps_per_update)
     return int(max(steps - config.prefill, 0) * per_step)
 
@@ -199,6 +201,8 @@ def _iterate(
     task: Task,
     config: TrainConfig,
 ) -> tuple[TrainState, Sums]:
+    assert state.replay
+    assert state.env
     iteration_key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.iteration)
     steps = jnp.arange(config.rollout)
     # Beyond the last step's number, so that no step has this key
@@ -219,7 +223,13 @@ def _iterate(
         ticket = env.start(worlds, action, env_key)
         replay = add(replay, env.memory(worlds, observation), action, row)
         learner, learning = learn(
-            learner, replay, learn_key, count + ticket.token, agent, env, config
+            learner,
+            replay,
+            learn_key,
+            count + ticket.token,
+            agent,
+            goal_index=env.memory_goal_index,
+            max_rows=task.episode_length + 1,
         )
         worlds = env.wait(ticket, learning["learner/critic_loss"])
         sums = learning | _episode_sums(env, worlds, task) | proposal_sums(worlds)
@@ -244,23 +254,35 @@ def learn(
     key: Array,
     count: Int[Array, ""],
     agent: Agent,
-    env: GoalEnv,
-    config: TrainConfig,
+    *,
+    goal_index: np.ndarray,
+    max_rows: int,
 ) -> tuple[AgentState, Sums]:
-    """Runs `count` updates on what is stored; returns the sums of their metrics."""
+    """Runs `count` updates on what is stored; returns the sums of their metrics.
+
+    Args:
+      learner: to be updated.
+      replay: whose rows begin with the observation.
+      key: used once.
+      count: of updates.
+      agent: that learns.
+      goal_index: int [G], where a row holds what was achieved, in observation units.
+      max_rows: the most rows that an episode has.
+    """
+    config = agent.config
 
     def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
         sample_key, update_key = jax.random.split(key)
         batch = sample(
             replay,
             sample_key,
-            batch_size=config.agent.batch_size,
-            gamma=config.agent.gamma,
-            goal_index=env.memory_goal_index,
-            max_rows=env.task.episode_length + 1,
-            chunk=config.agent.chunk,
+            batch_size=config.batch_size,
+            gamma=config.gamma,
+            goal_index=goal_index,
+            max_rows=max_rows,
+            chunk=config.chunk,
         )
-        observed = batch.observation[:, : env.task.contract.observation_size]
+        observed = batch.observation[:, : agent.observation_size]
         return agent.update(learner, batch._replace(observation=observed), update_key)
 
     def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:

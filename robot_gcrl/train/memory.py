@@ -37,8 +37,10 @@ class Memory(NamedTuple):
     worlds: int
 
 
-def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> Memory:
-    """The least memory of a run [bytes]."""
+def estimate(
+    contract: Contract, model: mujoco.MjModel, config: TrainConfig, rows: int | None = None
+) -> Memory:
+    """The least memory of a run [bytes]; `rows` are those of its dataset, if it learns from one."""
     observation, action, goal = (
         contract.observation_size,
         contract.action_size,
@@ -47,7 +49,8 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
     agent = config.agent
     decided = agent.chunk * action
     # Under realism what was achieved is stored beside what was shown
-    row = observation + action + 1 + (goal if config.randomize != "off" else 0)
+    has_both = config.randomize != "off" and rows is None
+    row = observation + action + 1 + (goal if has_both else 0)
     networks = 0
     actor_width = agent.actor_width or agent.width
     for count, inputs, depth, width, outputs in (
@@ -66,9 +69,11 @@ def estimate(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> 
         networks += count * ((layers + head) * _COPIES + activations)
     logits = agent.num_critics * agent.batch_size**2
     return Memory(
-        replay=config.replay_capacity * config.num_envs * row * _FLOAT,
+        replay=(config.replay_capacity * config.num_envs if rows is None else rows) * row * _FLOAT,
         networks=(networks + logits) * _FLOAT,
-        worlds=worlds_bytes(contract, model, config.engine, config.num_envs),
+        worlds=0
+        if rows is not None
+        else worlds_bytes(contract, model, config.engine, config.num_envs),
     )
 
 
@@ -85,9 +90,11 @@ def worlds_bytes(contract: Contract, model: mujoco.MjModel, engine: str, num_env
     return num_envs * (world + mujoco.MjData(model).nbuffer // 2)
 
 
-def memory_bytes(contract: Contract, model: mujoco.MjModel, config: TrainConfig) -> int:
+def memory_bytes(
+    contract: Contract, model: mujoco.MjModel, config: TrainConfig, rows: int | None = None
+) -> int:
     """The memory of a run in all [bytes]: on an accelerator its own, else also the process's."""
-    needs = sum(estimate(contract, model, config))
+    needs = sum(estimate(contract, model, config, rows))
     resident = resident_bytes()
     if resident is None or jax.default_backend() != "cpu":
         return needs
@@ -110,6 +117,11 @@ def available_bytes() -> int | None:
         stats = device.memory_stats() or {}
         limit = stats.get("bytes_limit")
         return None if limit is None else limit - stats.get("bytes_in_use", 0)
+    return host_available_bytes()
+
+
+def host_available_bytes() -> int | None:
+    """Memory that this machine, or the container, has left; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -120,7 +132,12 @@ def available_bytes() -> int | None:
 
 
 def check_memory(
-    contract: Contract, model: mujoco.MjModel, config: TrainConfig, available: int | None = None
+    contract: Contract,
+    model: mujoco.MjModel,
+    config: TrainConfig,
+    available: int | None = None,
+    *,
+    rows: int | None = None,
 ) -> None:
     """Fails if a run cannot fit.
 
@@ -129,17 +146,20 @@ def check_memory(
       model: of the task.
       config: of the run.
       available: bytes; None asks the device or the machine.
+      rows: of the dataset that the run learns from; None if it collects.
 
     Raises:
       ConfigError: it needs more than is available.
     """
-    needs = estimate(contract, model, config)
+    needs = estimate(contract, model, config, rows)
     available = available_bytes() if available is None else available
     if available is None or sum(needs) <= available:
         return
     largest = max(needs._fields, key=lambda name: getattr(needs, name))
     lower = {
-        "replay": f"--replay-capacity ({config.replay_capacity}) or --num-envs ({config.num_envs})",
+        "replay": f"--replay-capacity ({config.replay_capacity}) or --num-envs ({config.num_envs})"
+        if rows is None
+        else f"the rows of --dataset ({rows:,})",
         "networks": f"--agent.width ({config.agent.width}), --agent.depth ({config.agent.depth}) "
         f"or --agent.batch-size ({config.agent.batch_size})",
         "worlds": f"--num-envs ({config.num_envs})",

@@ -1,7 +1,7 @@
 """metrics.jsonl: one JSON object a line, each of one moment of a run.
 
-Every line has "iteration" and "control_steps"; what was not measured is absent. A rate over
-episodes may be an object {"mean", "ci95", "n"}.
+Every line has "iteration" and "control_steps", of an offline run "gradient_steps" alone; what was
+not measured is absent. A rate over episodes may be an object {"mean", "ci95", "n"}.
 """
 
 import json

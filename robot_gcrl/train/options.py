@@ -14,6 +14,7 @@ from typing import Any, Literal
 import tyro
 
 from robot_gcrl.errors import ConfigError
+from robot_gcrl.train.collecting import refuse_collecting
 from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
 
 # Whose settings `robot-gcrl train --help` shows where no task is given
@@ -41,6 +42,8 @@ class Choice:
     """Preset; without it, laptop on a CPU and default on an accelerator."""
     engine: Literal["auto", "native", "mjx", "warp"] = "auto"
     """Physics engine; auto is native on a CPU and mjx on an accelerator."""
+    dataset: Path | None = None
+    """File of recorded trajectories to learn from."""
     resume: Path | None = None
     """Run folder to continue."""
 
@@ -76,6 +79,7 @@ def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
             maze=choice.maze,
             preset=choice.preset,
             engine=choice.engine,
+            **({} if choice.dataset is None else {"dataset": choice.dataset}),
             **given,
         )
 
@@ -94,9 +98,13 @@ def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
         "maze": choice.maze,
         "preset": choice.preset,
         "engine": None if choice.engine == "auto" else choice.engine,
+        "dataset": None if choice.dataset is None else choice.dataset.resolve(),
     }
     written = {name: value for name, value in chosen.items() if value is not None}
-    return resumed(stored, written | _given(stored, rest))
+    given = written | _given(stored, rest)
+    if stored.dataset is not None:
+        refuse_collecting(given)
+    return resumed(stored, given)
 
 
 def _given(defaults: TrainConfig, rest: list[str]) -> dict[str, Any]:

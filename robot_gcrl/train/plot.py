@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.curves import AXES, BANDS, Axis, Band, Curves, band, group_runs
+from robot_gcrl.train.curves import AXES, BANDS, Axis, Band, Curves, axis_of, band, group_runs
 
 _SUFFIXES = (".png", ".svg")
 _STYLES = ("-", "--", ":", "-.")
@@ -65,7 +65,8 @@ def plot_runs(
     Args:
       runs: at least one run folder.
       out: None is curve.png in the first of them.
-      x: what curves are drawn against: control steps, wall-clock minutes or gradient steps.
+      x: what curves are drawn against: control steps (gradient steps of runs that learned from a
+        dataset), wall-clock minutes or gradient steps.
       spread: line and band of runs that differ in the seed alone.
 
     Raises:
@@ -83,7 +84,7 @@ def plot_runs(
             f"{' or '.join(_SUFFIXES)}. Change --out."
         )
     keys = {key for panel in PANELS for key in panel.curves}
-    figure = draw(group_runs(runs, keys), x=x, spread=spread)
+    figure = draw(group_runs(runs, keys), x=axis_of(runs, x), spread=spread)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=120)

@@ -13,6 +13,7 @@ import jax
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
+from robot_gcrl.train.collecting import refuse_collecting
 from robot_gcrl.train.config import Engine, Preset, TrainConfig, override
 
 # How training departs from the train distribution: not part of the published method
@@ -120,6 +121,9 @@ def make_train_config(
     chosen = preset or ("laptop" if on_cpu else "default")
     if chosen not in PRESETS:
         raise unknown_name("preset", chosen, PRESETS, see="robot-gcrl train --help")
+    if overrides.get("dataset") is not None:
+        refuse_collecting(overrides)
+        overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
     settings = _base(task, chosen) | PRESETS[chosen]
     agent = {k.removeprefix("agent."): v for k, v in settings.items() if k.startswith("agent.")}
     outer = {k: v for k, v in settings.items() if not k.startswith("agent.")}
@@ -184,7 +188,7 @@ def _located(reference: str) -> str:
 
 
 def _absolute(overrides: dict[str, Any]) -> dict[str, Any]:
-    given = {name: overrides.get(name) for name in ("maze", "start_from")}
+    given = {name: overrides.get(name) for name in ("maze", "start_from", "dataset")}
     return overrides | {k: Path(v).resolve() for k, v in given.items() if v is not None}
 
 

@@ -31,9 +31,10 @@ LEARNED = 0.8
 def list_runs(folder: Path) -> list[dict[str, Any]]:
     """A row for each run in a folder, by name.
 
-    Keys: run, state, task, preset, agent, seed, control_steps, budget, minutes, and the rates of
-    the best evaluation; None stands for what was not measured. A run that cannot be read has the
-    reason in "problem" and nothing else.
+    Keys: run, state, task, preset, agent, seed, control_steps (None of an offline run),
+    gradient_steps, share (of its budget), minutes, and the rates of the best evaluation; None
+    stands for what was not measured. A run that cannot be read has the reason in "problem" and
+    nothing else.
 
     Raises:
       CheckpointError: no such folder.
@@ -57,13 +58,14 @@ def run_row(run: Path) -> dict[str, Any]:
     best = _best(lines)
     return {
         "run": str(run),
-        "state": _state(run, config, last),
+        "state": _state(run, _share(config, last)),
         "task": config.task,
         "preset": config.preset,
         "agent": _agent(config),
         "seed": config.seed,
-        "control_steps": last.get("control_steps", 0),
-        "budget": config.steps,
+        "control_steps": None if config.dataset else last.get("control_steps", 0),
+        "gradient_steps": last.get("gradient_steps", 0),
+        "share": _share(config, last),
         "minutes": last["seconds"] / 60.0 if "seconds" in last else None,
     } | {name: None if best is None else best[name] for name in RATES}
 
@@ -86,6 +88,10 @@ def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
         )
     configs = [flat(stored_config(run)) for run in runs]
     measured = [_evaluations(run) for run in runs]
+    # An offline run has no control steps of its own
+    axes: list[Axis] = [
+        axis for axis, (key, *_) in AXES.items() if all(key in lines[-1] for lines in measured)
+    ]
     return {
         "runs": [run_row(run) for run in runs],
         "settings": {
@@ -93,8 +99,8 @@ def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
             for name in configs[0]
             if name not in _PRIVATE and len({str(config[name]) for config in configs}) > 1
         },
-        "equal": {axis: _equal(measured, axis) for axis in AXES},
-        "learned": {axis: [_learned(lines, axis) for lines in measured] for axis in AXES},
+        "equal": {axis: _equal(measured, axis) for axis in axes},
+        "learned": {axis: [_learned(lines, axis) for lines in measured] for axis in axes},
     }
 
 
@@ -102,7 +108,7 @@ def format_runs(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows of `list_runs` as a table."""
     if not rows:
         return "No run here: robot-gcrl train --task TASK begins one."
-    head = ("run", "state", "task", "agent", "seed", "control steps", "min", *_HEADS)
+    head = ("run", "state", "task", "agent", "seed", "control steps", "updates", "min", *_HEADS)
     body = [_cells(row) for row in rows if "problem" not in row]
     problems = [f"{row['run']}: {row['problem']}" for row in rows if "problem" in row]
     return "\n".join([*(_table([head, *body]) if body else ()), *problems])
@@ -130,12 +136,18 @@ _HEADS = ("any", "final", "time at goal")
 _UNITS = {"steps": "control steps", "minutes": "min", "updates": "gradient steps"}
 
 
-def _state(run: Path, config: TrainConfig, last: Line) -> State:
+def _share(config: TrainConfig, last: Line) -> float:
+    """Of its budget that a run has spent; an offline run's is of gradient steps."""
+    counted = "gradient_steps" if config.dataset else "control_steps"
+    return min(last.get(counted, 0) / config.steps, 1.0)
+
+
+def _state(run: Path, share: float) -> State:
     if is_locked(run):
         return "running"
     if (run / DISTILLATION_FILE).exists():
         return "distilled"
-    return "done" if last.get("control_steps", 0) >= config.steps else "stopped"
+    return "done" if share >= 1.0 else "stopped"
 
 
 def _agent(config: TrainConfig) -> str:
@@ -180,15 +192,15 @@ def _plain(value: object) -> object:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    minutes = row["minutes"]
-    done = row["control_steps"] / row["budget"]
+    minutes, collected, share = row["minutes"], row["control_steps"], row["share"]
     return (
         Path(row["run"]).name,
         row["state"],
         row["task"],
         row["agent"],
         str(row["seed"]),
-        f"{row['control_steps']:,}" + ("" if done >= 1.0 else f" ({math.floor(100 * done)}%)"),
+        "offline" if collected is None else f"{collected:,}",
+        f"{row['gradient_steps']:,}" + ("" if share >= 1.0 else f" ({math.floor(100 * share)}%)"),
         "-" if minutes is None else f"{minutes:.1f}",
         *(_percent(row[name]) for name in RATES),
     )

@@ -126,13 +126,15 @@ def _settings(config: TrainConfig, stored: TrainConfig) -> tuple[Difference, ...
     return tuple(
         (name, _said(here[name]), _said(there[name]))
         for name in here
-        if name not in _PRIVATE and _content(here[name]) != _content(there[name])
+        if name not in _PRIVATE and _content(name, here[name]) != _content(name, there[name])
     )
 
 
-def _content(value: object) -> object:
+def _content(name: str, value: object) -> object:
     """A maze is what is in its file: every run folder has its own copy."""
-    return value.read_text(encoding="utf-8") if isinstance(value, Path) else value
+    if name == "maze" and isinstance(value, Path):
+        return value.read_text(encoding="utf-8")
+    return value
 
 
 def _said(value: object) -> str:

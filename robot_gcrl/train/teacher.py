@@ -17,6 +17,7 @@ from robot_gcrl.nets.moments import Moments
 from robot_gcrl.policy.actor import actor_network
 from robot_gcrl.policy.critic import critic_network
 from robot_gcrl.policy.runtime import read_policy
+from robot_gcrl.policy.runtime.critic import CriticNetwork
 from robot_gcrl.policy.runtime.file import GOLDEN_ENERGY, PolicyFile
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
@@ -49,19 +50,22 @@ class Teacher:
     spreads: bool
 
 
-def load_teacher(source: Path, *, task: str | None, checkpoint: Checkpoint) -> Teacher:
-    """The policy of a run folder's checkpoint, or of a policy file that holds its critic too.
+def load_teacher(
+    source: Path, *, task: str | None, checkpoint: Checkpoint, needs_critic: bool = True
+) -> Teacher:
+    """The policy of a run folder's checkpoint, or of a policy file.
 
     Args:
       source: run folder or policy file.
       task: of a policy file, if it is not the one of the same name: FILE.py:NAME.
       checkpoint: of a run folder.
+      needs_critic: whether a policy file must hold its critic; if not, the critic is a fresh one.
 
     Raises:
       RobotGcrlError: no such run, file or task, or one that does not fit the other.
     """
     if source.is_file():
-        return _of_file(source, task)
+        return _of_file(source, task, needs_critic)
     found, agent, state, _ = restore_policy(source, checkpoint, seed=0)
     config = RunFolder.open(source).config
     if task is not None and task != config.task:
@@ -72,7 +76,7 @@ def load_teacher(source: Path, *, task: str | None, checkpoint: Checkpoint) -> T
     return Teacher(source=source, task=found, config=config, agent=agent, state=state, spreads=True)
 
 
-def _of_file(source: Path, reference: str | None) -> Teacher:
+def _of_file(source: Path, reference: str | None, needs_critic: bool) -> Teacher:
     file = read_policy(source)
     reference = reference or file.contract.name
     task = load_task(reference)
@@ -83,18 +87,16 @@ def _of_file(source: Path, reference: str | None) -> Teacher:
             "Expected the same observation, goal and action. Name the task that it was trained "
             "on with --task."
         )
-    if file.critic is None:
+    if needs_critic and file.critic is None:
         raise PolicyError(
             f"{source} holds no critic, which the student's run folder is to have. Expected a "
             "file of robot-gcrl export --with-critic. Export it so, or name the run folder."
         )
-    network, critic = file.network, file.critic
+    network, critic = file.network, file.critic if needs_critic else None
     config = override(
         make_train_config(reference),
-        {
-            "agent.depth": critic.depth,
-            "agent.width": critic.width,
-            "agent.embedding_size": critic.embedding_size,
+        _critic_settings(critic)
+        | {
             "agent.actor_depth": network.depth,
             "agent.actor_width": network.width,
             "agent.final_norm": network.final_norm,
@@ -102,14 +104,11 @@ def _of_file(source: Path, reference: str | None) -> Teacher:
             "agent.norm": network.norm,
             "agent.eval_action": "mode" if network.log_std_range is None else "mean",
             "agent.chunk": network.chunk,
-            "agent.energy": critic.energy,
-            "agent.num_critics": critic.num_critics,
-            "agent.critic": critic.critic,
-            **({"agent.time_bins": len(critic.log_weights)} if critic.log_weights else {}),
         },
     )
     agent = agent_of(task, config.agent)
-    if (actor_network(task.contract, agent), critic_network(agent)) != (network, critic):
+    expected = actor_network(task.contract, agent), critic_network(agent) if critic else None
+    if expected != (network, critic):
         raise PolicyError(
             f"{source} holds networks with other constants than this version gives an agent of "
             "task and sizes. Expected a file of this version, and a survival critic with the "
@@ -120,12 +119,26 @@ def _of_file(source: Path, reference: str | None) -> Teacher:
         task=task,
         config=config,
         agent=agent,
-        state=_state(file, agent),
+        state=_state(file, agent, has_critic=critic is not None),
         spreads=network.log_std_range is not None,
     )
 
 
-def _state(file: PolicyFile, agent: Agent) -> AgentState:
+def _critic_settings(critic: CriticNetwork | None) -> dict[str, Any]:
+    if critic is None:
+        return {}
+    return {
+        "agent.depth": critic.depth,
+        "agent.width": critic.width,
+        "agent.embedding_size": critic.embedding_size,
+        "agent.energy": critic.energy,
+        "agent.num_critics": critic.num_critics,
+        "agent.critic": critic.critic,
+        **({"agent.time_bins": len(critic.log_weights)} if critic.log_weights else {}),
+    }
+
+
+def _state(file: PolicyFile, agent: Agent, *, has_critic: bool) -> AgentState:
     """The parameters that a file holds; optimizer states and temperature are fresh ones."""
     weights = dict(file.weights)
     if file.network.log_std_range is None:  # the file has the means alone
@@ -133,8 +146,10 @@ def _state(file: PolicyFile, agent: Agent) -> AgentState:
             weights[name] = np.concatenate((weights[name], np.zeros_like(weights[name])), axis=-1)
     moments = {k: weights.pop(f"moments/{k}", None) for k in ("mean", "variance")}
     fresh = agent.init(jax.random.key(0))
-    critic = {k: v for k, v in file.critic_weights.items() if k != GOLDEN_ENERGY}
-    state = fresh._replace(actor=_nested(weights), critic=_nested(critic))
+    state = fresh._replace(actor=_nested(weights))
+    if has_critic:
+        critic = {k: v for k, v in file.critic_weights.items() if k != GOLDEN_ENERGY}
+        state = state._replace(critic=_nested(critic))
     if moments["mean"] is not None:
         state = state._replace(
             moments=Moments(
@@ -159,10 +174,10 @@ def _nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def student_config(teacher: Teacher, *, depth: int, width: int, run: Path) -> TrainConfig:
-    """The settings of the teacher's run with an actor of another size.
+    """The settings of the teacher's run with an actor of another size; its data is no dataset.
 
     Raises:
       ConfigError: no such depth or width.
     """
     agent = dataclasses.replace(teacher.config.agent, actor_depth=depth, actor_width=width)
-    return dataclasses.replace(teacher.config, agent=agent, run=run)
+    return dataclasses.replace(teacher.config, agent=agent, run=run, dataset=None)

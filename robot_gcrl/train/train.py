@@ -18,10 +18,11 @@ from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.dataset import Dataset, load_dataset, note_dataset, require_dataset
 from robot_gcrl.train.divergence import DivergenceLog
 from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score, selection_key
 from robot_gcrl.train.interrupt import Interrupt
-from robot_gcrl.train.live import LiveView
+from robot_gcrl.train.live import Counter, LiveView
 from robot_gcrl.train.loop import (
     Program,
     TrainState,
@@ -31,6 +32,7 @@ from robot_gcrl.train.loop import (
 )
 from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
+from robot_gcrl.train.offline import make_offline_program
 from robot_gcrl.train.run_files import require_trained
 from robot_gcrl.train.start import Start, format_start, read_start, take_over
 from robot_gcrl.train.trackers import Tracking, require_tracker
@@ -55,9 +57,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     """
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
-    check_memory(task.contract, task.model, config)
     require_tracker(config.track)
-    program = make_program(task, config)  # refuses what cannot run, before anything is written
+    dataset, program = _program(task, config)  # refuses what cannot run, before anything is written
     if resume:
         require_trained(config.run)
     opened = RunFolder.open(config.run, config) if resume else None
@@ -66,16 +67,30 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
         opened = RunFolder.create(config.run, config, task.contract.sha256)
     else:
         opened.require_contract(task.contract.sha256)
+        if dataset is not None:
+            require_dataset(config.run, dataset)
     with opened as folder, Interrupt() as interrupt:
-        sys.stderr.write(announcement(task, folder.config) + "\n" + format_start(config, start))
+        if dataset is not None:
+            note_dataset(folder.path, dataset)
+        said = announcement(task, folder.config, dataset)
+        sys.stderr.write(said + "\n" + format_start(config, start))
         if resume and not folder.has_last:
             sys.stderr.write("  The run has no checkpoint yet: it begins again at step 0.\n")
         sys.stderr.flush()
-        run = Run(task, program, folder, started=started, start=start)
-        with LiveView(run.total_control_steps) as view, run.metrics, run.tracking:
+        run = Run(task, program, folder, started=started, start=start, dataset=dataset)
+        with LiveView(run.total_steps, run.counter) as view, run.metrics, run.tracking:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run
+
+
+def _program(task: Task, config: TrainConfig) -> tuple[Dataset | None, Program]:
+    if config.dataset is None:
+        check_memory(task.contract, task.model, config)
+        return None, make_program(task, config)
+    dataset = load_dataset(config.dataset, task, chunk=config.agent.chunk)
+    check_memory(task.contract, task.model, config, rows=dataset.rows)
+    return dataset, make_offline_program(task, config, dataset)
 
 
 class Run:
@@ -89,6 +104,7 @@ class Run:
         *,
         started: float,
         start: Start | None = None,
+        dataset: Dataset | None = None,
     ) -> None:
         """Begins anew, or continues from the folder's last checkpoint if it has one.
 
@@ -98,10 +114,11 @@ class Run:
           folder: open and locked; its settings are the run's.
           started: time.monotonic() when the command began.
           start: what another run learned, if this one begins with it.
+          dataset: what is learned from, if nothing is collected.
         """
         config = folder.config
         self._config, self._folder = config, folder
-        self._program = program
+        self._program, self._dataset = program, dataset
         self._evaluator = make_evaluator(
             task,
             policy_mean(self._program.agent),
@@ -122,20 +139,20 @@ class Run:
         self._limit = math.inf if config.minutes is None else started + 60.0 * config.minutes
         self._next_save = started + min(_FIRST_CHECKPOINT, config.checkpoint_interval)
         self.metrics = MetricsWriter(folder.path, after_iteration=self._iteration)
-        self.tracking = Tracking(config, begin_step=self.control_steps)
+        self.tracking = Tracking(config, begin_step=self._iteration * self._per_iteration)
         self._window = Window(self._iteration)
         self._divergence = DivergenceLog(
             task.name, num_envs=config.num_envs, rollout=config.rollout
         )
 
     @property
-    def control_steps(self) -> int:
-        """Control steps of all worlds so far."""
-        return self._iteration * self._per_iteration
+    def counter(self) -> Counter:
+        """What the steps of the budget are, as metrics.jsonl calls them."""
+        return "control_steps" if self._dataset is None else "gradient_steps"
 
     @property
-    def total_control_steps(self) -> int:
-        """Control steps of all worlds when the budget is spent: whole iterations."""
+    def total_steps(self) -> int:
+        """Steps of the budget when it is spent: whole iterations."""
         return self._total_iterations * self._per_iteration
 
     def go(self, interrupt: Interrupt, view: LiveView) -> None:
@@ -158,8 +175,13 @@ class Run:
             self._save()
 
     @property
+    def _collected(self) -> int:
+        """Control steps of all worlds in an iteration."""
+        return 0 if self._dataset is not None else self._config.num_envs * self._config.rollout
+
+    @property
     def _per_iteration(self) -> int:
-        return self._config.num_envs * self._config.rollout
+        return self._collected or self._config.rollout
 
     @property
     def _total_iterations(self) -> int:
@@ -181,7 +203,7 @@ class Run:
             self._close_window(view)
 
     def _close_window(self, view: LiveView) -> None:
-        means = self._window.close(self._iteration, self._per_iteration)
+        means = self._window.close(self._iteration, self._collected)
         self._log(means | self._divergence.close_line(), view)
 
     def _evaluate(self, view: LiveView) -> None:
@@ -203,7 +225,7 @@ class Run:
     def _log(self, values: dict[str, float], view: LiveView) -> None:
         line: dict[str, Any] = {
             "iteration": self._iteration,
-            "control_steps": self.control_steps,
+            **({} if self._dataset else {"control_steps": self._iteration * self._collected}),
             "gradient_steps": gradient_steps(self._config, self._iteration),
             "seconds": time.monotonic() - self._began,
         } | values
@@ -223,7 +245,9 @@ class Run:
     def _info(self) -> dict[str, Any]:
         return {
             "iteration": self._iteration,
-            "control_steps": self.control_steps,
+            "control_steps": self._dataset.rows
+            if self._dataset
+            else self._iteration * self._collected,
             "seconds": time.monotonic() - self._began,
             "score": self._best,
         }

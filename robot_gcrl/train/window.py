@@ -31,14 +31,19 @@ class Window:
         """Leaves out time that was spent neither collecting nor learning."""
         self._began += seconds
 
-    def close(self, iteration: int, per_iteration: int) -> dict[str, float]:
-        """Means and rates of the window; opens the next one."""
+    def close(self, iteration: int, collected: int) -> dict[str, float]:
+        """Means and rates of the window; opens the next one.
+
+        Args:
+          iteration: how many have run.
+          collected: control steps that each collects; 0 of an offline run.
+        """
         seconds = self.seconds
-        control_steps = (iteration - self._iteration) * per_iteration
-        values = mean_metrics(self._sums) | {
-            "control_steps_per_second": control_steps / seconds,
-            "gradient_steps_per_second": self._sums["learner/count"] / seconds,
-        }
+        values = mean_metrics(self._sums)
+        if collected:
+            control_steps = (iteration - self._iteration) * collected
+            values["control_steps_per_second"] = control_steps / seconds
+        values["gradient_steps_per_second"] = self._sums["learner/count"] / seconds
         self._open(iteration)
         return values
 

@@ -314,3 +314,31 @@ def test_the_agent_learns_which_action_reaches_a_goal():
     batch = draw(jax.random.key(9))
     action = agent.act(state, batch.observation, batch.goal, None)
     assert float(jnp.mean(jnp.abs(action - batch.action))) < 0.1
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_cloning_is_the_likelihood_of_the_stored_actions(chunk: int):
+    agent = small_agent(cloning=0.7, chunk=chunk)
+    state = jax.jit(agent.init)(jax.random.key(3))
+    batch = batch_of()
+    stored = np.random.default_rng(4).uniform(-1.0, 1.0, (10, 3 * chunk)).astype(np.float32)
+    batch = batch._replace(action=jnp.asarray(stored))
+    key = jax.random.key(5)
+    _, metrics = jax.jit(agent.update)(state, batch, key)
+    inputs = np.hstack([np.asarray(x, np.float64) for x in (batch.observation, batch.goal)])
+    pairs = [
+        naive.split_output(o) for o in naive.residual_network(inputs, naive.float64(state.actor))
+    ]
+    each = [naive.log_density_of(m, s, a) for (m, s), a in zip(pairs, stored, strict=True)]
+    assert float(metrics["cloning_loss"]) == pytest.approx(-np.mean(each), rel=1e-4)
+    noise = np.asarray(jax.random.normal(key, (10, 3 * chunk)), np.float64)
+    drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
+    critic = naive.float64(state.critic)
+    phi = naive.residual_network(
+        np.hstack([np.asarray(batch.observation, np.float64), drawn]), critic["sa_encoder"]
+    )
+    psi = naive.residual_network(np.asarray(batch.goal, np.float64), critic["g_encoder"])
+    energies = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
+    densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
+    loss = naive.cloned_actor_loss(energies, densities, np.exp(state.log_temperature), each, 0.7)
+    assert float(metrics["actor_loss"]) == pytest.approx(loss, rel=1e-4)

@@ -7,6 +7,7 @@ import pytest
 
 from robot_gcrl.nets.tanh_normal import (
     TanhNormal,
+    log_density,
     make_tanh_normal,
     mean_action,
     mode,
@@ -75,3 +76,32 @@ def test_the_mean_action_is_the_mean_of_tanh_within_its_bound(std: float, error:
     exact = np.tanh(means[:, None] + std * noise) @ weight / weight.sum()
     distribution = TanhNormal(jnp.asarray(means), jnp.full(means.shape, np.log(std)))
     assert np.abs(mean_action(distribution) - exact).max() < error
+
+
+def test_the_density_of_a_stored_action_is_that_of_the_sample():
+    # Seen to fail: with the standard deviation left out of the noise, and without the slope of tanh
+    distribution = make_tanh_normal(jax.random.normal(jax.random.key(0), (50, 6)))
+    action, expected = sample_tanh_normal(distribution, key=jax.random.key(1))
+    inside = np.abs(action).max(axis=-1) < 0.999
+    assert inside.sum() > 10
+    np.testing.assert_allclose(
+        log_density(distribution, action)[inside], expected[inside], rtol=1e-3, atol=1e-3
+    )
+    stored = np.random.default_rng(2).uniform(-1.0, 1.0, (50, 3)).astype(np.float32)
+    found = log_density(distribution, jnp.asarray(stored))
+    for row in range(50):
+        mean, log_std = (np.asarray(x[row], np.float64) for x in distribution)
+        value = naive.log_density_of(mean, log_std, stored[row])
+        assert float(found[row]) == pytest.approx(value, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("action", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("mean", [-20.0, 0.0, 20.0])
+def test_saturated_stored_actions_have_finite_gradients(action: float, mean: float):
+    # Seen to fail: without the clip, where atanh is infinite
+    def value(parameters: jax.Array) -> jax.Array:
+        return log_density(TanhNormal(*parameters), jnp.full(3, action))
+
+    found, gradient = jax.value_and_grad(value)(jnp.array([[mean] * 3, [-5.0] * 3]))
+    assert np.isfinite(found)
+    assert np.all(np.isfinite(gradient))

@@ -116,9 +116,12 @@ def fake(monkeypatch, tmp_path):
         if words[0] == "train":
             run.mkdir(exist_ok=True)
             (run / "config.json").write_text("{}")
-            line = {"iteration": 1, "control_steps": 256, "seconds": 1.0} | dict.fromkeys(
-                study_runs.RATES, 0.25
-            )
+            line = {
+                "iteration": 1,
+                "control_steps": 256,
+                "gradient_steps": 4,
+                "seconds": 1.0,
+            } | dict.fromkeys(study_runs.RATES, 0.25)
             (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
         elif code == 0:
             Path(words[words.index("--out") + 1]).write_text(json.dumps(MEASURED))

@@ -1,6 +1,7 @@
 """The compiled program: exact resume, overlap changes no bit, the ring is written in place."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -190,7 +191,8 @@ def test_the_ring_is_written_in_place(tmp_path):
     program = make_program(_task(), config)
     state = jax.eval_shape(program.init, 0)
     counts = jax.ShapeDtypeStruct((config.rollout,), np.int32)
-    used = program.iterate.lower(state, counts).compile().memory_analysis()
+    iterate: Any = program.iterate
+    used = iterate.lower(state, counts).compile().memory_analysis()
     ring = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.replay))
     assert used is not None
     assert used.alias_size_in_bytes > ring

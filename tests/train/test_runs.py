@@ -35,7 +35,7 @@ def make_run(path: Path, *lines: dict[str, float], **settings: Any) -> Path:
 
 def test_a_row_holds_the_best_evaluation_and_where_the_run_is(tmp_path: Path):
     # Seen to fail: with the last evaluation for the best, and with the last line's rates.
-    late = {"iteration": 3, "control_steps": 3072, "seconds": 90.0, "critic_loss": 1.0}
+    late = {"iteration": 3, "control_steps": 3072, "seconds": 90.0, "gradient_steps": 44}
     make_run(tmp_path / "b", evaluated(1, 0.9), evaluated(2, 0.4), late, seed=7)
     make_run(tmp_path / "a", evaluated(4, 0.8), **{"agent.actor_width": 64})
     make_run(tmp_path / "c")
@@ -44,15 +44,15 @@ def test_a_row_holds_the_best_evaluation_and_where_the_run_is(tmp_path: Path):
     assert (b["run"], b["state"], b["task"], b["seed"]) == (
         str(tmp_path / "b"), "stopped", "reacher", 7,
     )  # fmt: skip
-    assert (b["control_steps"], b["budget"], b["minutes"]) == (3072, 4096, 1.5)
+    assert (b["control_steps"], b["share"], b["minutes"]) == (3072, 0.75, 1.5)
     assert (b["success_any"], b["success_final"], b["time_at_goal"]) == (0.9, 0.45, 0.225)
     assert (a["state"], a["agent"]) == ("done", "4x256, actor 4x64")
     assert (c["state"], c["success_any"], c["minutes"]) == ("stopped", None, None)
     assert list_runs(tmp_path / "b") == [b]
     text = format_runs([a, b, c])
-    assert "3,072 (75%)" in text
+    assert "  3,072          44 (75%)  " in text
     assert text.splitlines()[3].split() == (
-        ["c", "stopped", "reacher", "4x256", "0", "0", "(0%)", "-", "-", "-", "-"]
+        ["c", "stopped", "reacher", "4x256", "0", "0", "0", "(0%)", "-", "-", "-", "-"]
     )
 
 
@@ -99,6 +99,18 @@ def test_runs_are_compared_at_what_all_of_them_had(tmp_path: Path):
     assert "--agent.depth" in text
     assert "never" in text
     assert "any at 2,048 control steps" in text
+
+
+def test_an_offline_run_has_updates_alone(tmp_path: Path):
+    # Seen to fail: with the control steps of a run that has none, and with their axis.
+    line = evaluated(256, 0.5)
+    del line["control_steps"]
+    offline = make_run(tmp_path / "off", line, dataset=tmp_path / "d.npz")
+    online = make_run(tmp_path / "on", evaluated(1, 0.2), evaluated(300, 0.6))
+    row, _ = list_runs(tmp_path)
+    assert (row["control_steps"], row["gradient_steps"], row["state"]) == (None, 4096, "done")
+    assert "  offline  " in format_runs([row])
+    assert set(compare_runs([offline, online])["equal"]) == {"minutes", "updates"}
 
 
 def test_what_cannot_be_compared(tmp_path: Path):

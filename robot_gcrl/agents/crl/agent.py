@@ -23,13 +23,20 @@ from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import (
     CriticTerms,
     actor_loss,
+    cloned_actor_loss,
     temperature_loss,
 )
 from robot_gcrl.agents.crl.networks import Networks, Params, make_networks
-from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state
+from robot_gcrl.agents.crl.state import AgentState, Gradients, apply_gradients, init_state, norm
 from robot_gcrl.contract.chunk import follow, queue_size
 from robot_gcrl.nets.moments import Moments, normalize, update_moments
-from robot_gcrl.nets.tanh_normal import TanhNormal, mean_action, mode, sample_tanh_normal
+from robot_gcrl.nets.tanh_normal import (
+    TanhNormal,
+    log_density,
+    mean_action,
+    mode,
+    sample_tanh_normal,
+)
 from robot_gcrl.replay.hindsight import Batch
 
 Queue = Float[Array, "*batch Q"] | tuple[()]
@@ -159,23 +166,21 @@ class Agent:
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
         )(state.critic, batch)
-        (policy_loss, (entropy, magnitude)), actor_gradient = jax.value_and_grad(
-            self._actor_loss, has_aux=True
-        )(state.actor, state, batch, psi, key)
+        (policy_loss, watched), actor_gradient = jax.value_and_grad(self._actor_loss, has_aux=True)(
+            state.actor, state, batch, psi, key
+        )
         temperature_gradient = jax.grad(temperature_loss)(
-            state.log_temperature, entropy, self.target_entropy
+            state.log_temperature, watched["entropy"], self.target_entropy
         )
         metrics = terms._asdict()
         del metrics["loss"]
         metrics |= {
             "critic_loss": critic_loss,
             "actor_loss": policy_loss,
-            "entropy": entropy,
             "temperature": jnp.exp(state.log_temperature),
-            "action_magnitude": magnitude,
-            "critic_gradient_norm": _norm(critic_gradient),
-            "actor_gradient_norm": _norm(actor_gradient),
-        }
+            "critic_gradient_norm": norm(critic_gradient),
+            "actor_gradient_norm": norm(actor_gradient),
+        } | watched
         gradients = Gradients(actor_gradient, critic_gradient, temperature_gradient)
         return apply_gradients(self.config, self.networks, state, gradients), metrics
 
@@ -196,14 +201,21 @@ class Agent:
         batch: Batch,
         psi: Float[Array, "*C B E"],
         key: PRNGKeyArray,
-    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         policy = self.networks.policy(actor, batch.observation, batch.goal)
-        action, log_density = sample_tanh_normal(policy, key=key)
+        action, density = sample_tanh_normal(policy, key=key)
         phi = self.networks.phi(state.critic, batch.observation, action)
         energy = self.networks.energy(state.critic, phi, psi)
-        loss = actor_loss(energy, log_density, jnp.exp(state.log_temperature))
-        magnitude = jnp.mean(jnp.abs(mode(policy)))
-        return loss, (-jnp.mean(log_density), magnitude)
+        watched = {
+            "entropy": -jnp.mean(density),
+            "action_magnitude": jnp.mean(jnp.abs(mode(policy))),
+        }
+        temperature = jnp.exp(state.log_temperature)
+        if (cloning := self.config.cloning) == 0.0:
+            return actor_loss(energy, density, temperature), watched
+        cloned = -jnp.mean(log_density(policy, batch.action))
+        loss = cloned_actor_loss(energy, density, temperature, cloned=cloned, cloning=cloning)
+        return loss, watched | {"cloning_loss": cloned}
 
     def _normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
         if not self.config.normalize_observations:
@@ -213,10 +225,6 @@ class Agent:
             normalize(observation, moments.mean, moments.variance),
             normalize(goal, moments.mean[index], moments.variance[index]),
         )
-
-
-def _norm(tree: Params) -> Float[Array, ""]:
-    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
 
 
 def make_agent(

@@ -26,6 +26,7 @@ LEARNING = frozenset(
         "logsumexp_penalty",
         "gamma",
         "loss",
+        "cloning",
     }
 )
 """Settings that say how is learned: what given parameters compute does not depend on them.
@@ -100,6 +101,8 @@ class CrlConfig:
         lower energy.
       eval_action: how the policy acts when it does not explore: by tanh of its distribution's mean
         ("mode"), or by the distribution's mean after tanh ("mean").
+      cloning: weight of behaviour cloning in the actor's loss: of minus log pi of the stored action
+        for the goal that it led to; the rest of the loss is then divided by the mean energy.
     """
 
     depth: int = 4
@@ -128,6 +131,7 @@ class CrlConfig:
     learn_cosine_scale: bool = True
     num_critics: int = 1
     eval_action: EvalAction = "mode"
+    cloning: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -149,7 +153,7 @@ class CrlConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
                 raise _refuse(name, value, "a number above 0")
-        for name in ("target_entropy_scale", "logsumexp_penalty"):
+        for name in ("target_entropy_scale", "logsumexp_penalty", "cloning"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")

@@ -15,6 +15,9 @@ from jaxtyping import Array, Float
 from robot_gcrl.agents.crl.config import Energy, Loss
 from robot_gcrl.agents.crl.energies import energy_matrix, paired_energy
 
+# Where all energies are 0
+_LEAST_ENERGY = 1e-6
+
 
 class CriticTerms(NamedTuple):
     """What the critic's loss consists of, and what is worth watching, each a scalar.
@@ -105,6 +108,32 @@ def actor_loss(
 ) -> Float[Array, ""]:
     """mean(temperature * log pi(a | s, g) - f(s, a, g)) over actions drawn from the policy."""
     return jnp.mean(temperature * log_density - energy)
+
+
+def cloned_actor_loss(
+    energy: Float[Array, " B"],
+    log_density: Float[Array, " B"],
+    temperature: Float[Array, ""],
+    *,
+    cloned: Float[Array, ""],
+    cloning: float,
+) -> Float[Array, ""]:
+    """The actor's loss in units of the mean energy, plus `cloning` times minus log pi of the data.
+
+    actor_loss / mean|f| + cloning * cloned: divided by the mean of |f|, through which no
+    gradient flows, so that one weight fits energies of any size (TD3+BC, arXiv 2106.06860, has it
+    for Q). With a density in place of a squared difference it is the DDPG+BC with which OGBench
+    (arXiv 2410.20092) trains contrastive RL offline; there without temperature.
+
+    Args:
+      energy: f of actions drawn from the policy.
+      log_density: of these actions.
+      temperature: of the entropy.
+      cloned: mean of -log pi(a | s, g) over the actions a that were stored.
+      cloning: its weight.
+    """
+    size = lax.stop_gradient(jnp.mean(jnp.abs(energy))) + _LEAST_ENERGY
+    return actor_loss(energy, log_density, temperature) / size + cloning * cloned
 
 
 def temperature_loss(

@@ -89,6 +89,11 @@ def apply_gradients(
     )
 
 
+def norm(tree: Params) -> Float[Array, ""]:
+    """The Euclidean norm of all numbers of a tree together."""
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
 def _step(
     adam: optax.GradientTransformation, gradient: Any, state: optax.OptState, params: Any
 ) -> tuple[Any, optax.OptState]:

@@ -1,0 +1,68 @@
+"""`robot-gcrl dataset`: trajectories of a policy, or of a recording, as one file."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from robot_gcrl.errors import ConfigError, DatasetError
+from robot_gcrl.train.config import option
+from robot_gcrl.train.dataset_file import Rows, require_absent, write_dataset
+
+Settings = Mapping[str, Any]
+
+
+def make_dataset(source: Path, out: Path, given: Settings) -> dict[str, Any]:
+    """Writes a new file and returns what is in it, ready for JSON.
+
+    Args:
+      source: run folder, policy file, or recording.
+      out: the file; it must not exist.
+      given: arguments of `policy_rows` that the user wrote; a recording has none of them.
+
+    Raises:
+      RobotGcrlError: there is no such source, an option that it does not read, or a file that
+        cannot be written.
+    """
+    require_absent(out)
+    if not out.parent.is_dir():
+        raise DatasetError(
+            f"The dataset {out} cannot be written: {out.parent} is no folder. Expected one that "
+            "exists. Make it, or choose another --out."
+        )
+    rows = _rows(source, given)
+    write_dataset(out, rows)
+    return {
+        "dataset": str(out),
+        "task": rows.task,
+        "rows": len(rows.actions),
+        "episodes": rows.episodes,
+        "terminated": int(rows.terminated.sum()),
+        "summary": dict(rows.summary or {}),
+    }
+
+
+def format_dataset(result: Mapping[str, Any]) -> str:
+    """What `make_dataset` returns as a line for a terminal."""
+    fell = f", {result['terminated']:,} of them ended by a fall" if result["terminated"] else ""
+    return (
+        f"{result['dataset']}: {result['rows']:,} rows, {result['episodes']:,} episodes of task "
+        f"{result['task']}{fell}"
+    )
+
+
+def _rows(source: Path, given: Settings) -> Rows:
+    if source.is_dir() or (source.is_file() and zipfile.is_zipfile(source)):
+        # Loads what a recording needs not
+        from robot_gcrl.dataset.episodes import policy_rows
+
+        return policy_rows(source, **given)
+    if given:
+        idle = ", ".join(option(name) for name in given)
+        raise ConfigError(
+            f"{idle} was given for the recording {source}. Expected options of a simulation with "
+            "a run folder or a policy file only. Leave them out, or name one of these."
+        )
+    from robot_gcrl.dataset.recording import recording_rows
+
+    return recording_rows(source)
