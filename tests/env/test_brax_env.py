@@ -25,8 +25,7 @@ N, T = 3, 4
 
 
 def test_worlds_step_end_and_start_anew():
-    # One compiled rollout, since MJX takes its time. Seen to fail: with brax's own reset instead of
-    # FreshStarts (the goals stay), and with the time of our episodes left running over its end
+    # One compiled rollout, since MJX takes its time
     env = RobotEnv(arm_task(episode_length=T))
     assert isinstance(env, brax_base.Env)
     wrapped = wrap_for_training(env, episode_length=env.episode_length)
@@ -84,7 +83,6 @@ def test_brax_still_needs_mending():
 
 
 def test_a_replicated_tree_is_what_pmap_takes():
-    # Seen to fail: with the leaves as they were
     tree = {"a": np.arange(3.0), "b": jnp.float32(2.0), "key": jax.random.PRNGKey(0)}
     devices = jax.local_devices()[:1]
     put = brax_compat.put_replicated(tree, devices)
@@ -95,6 +93,7 @@ def test_a_replicated_tree_is_what_pmap_takes():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("wrap", [None, wrap_for_training], ids=["brax", "fresh"])
 def test_brax_ppo_trains_on_the_reacher(wrap):
     from brax.training.agents.ppo import train as ppo
@@ -119,6 +118,7 @@ def test_brax_ppo_trains_on_the_reacher(wrap):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_brax_sac_trains_on_the_reacher():
     from brax.training.agents.sac import train as sac
 
