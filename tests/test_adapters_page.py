@@ -31,5 +31,5 @@ def test_an_example_runs(example, libraries):
 
 
 def test_there_is_an_example_of_every_library():
-    named = {name for example in examples() for name in example.values[1]}
-    assert named == set(LIBRARIES)
+    for name in LIBRARIES:
+        assert any(name in str(example.id) for example in examples())
