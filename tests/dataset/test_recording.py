@@ -130,7 +130,6 @@ def test_a_session_ends_its_episode(tmp_path):
 
 
 def test_a_robot_that_nobody_drives_is_no_data(tmp_path):
-    # Seen to fail: without the demand for an answer
     log = Log(tmp_path / "log")
     for _ in range(3):
         log.report(ctrl=[0.0, 0.0], answer=False)

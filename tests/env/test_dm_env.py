@@ -23,7 +23,6 @@ from robot_gcrl.env.dm_env import RobotEnvironment  # noqa: E402
 
 
 class TestArm(test_utils.EnvironmentTestMixin, absltest.TestCase):
-    # Seen to fail: with dm_env.transition for the first step, "a FIRST step must not have a reward"
     def make_object_under_test(self):
         return RobotEnvironment(arm_task(episode_length=7))
 

@@ -43,6 +43,7 @@ def test_a_run_that_was_stopped_is_the_run_that_was_not(tmp_path):
         last_state(tmp_path / "halves", replace(halves, steps=512)),
     ]
     assert same_bits(*states)
+    assert states[0].env
     assert states[0].env.reality
     assert states[0].env.reality.bias.shape == (16, 6)
     assert np.ptp(np.asarray(states[0].env.physics.fields["body_mass"])[:, 1:], axis=0).max() > 0.0
