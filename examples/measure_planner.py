@@ -1,0 +1,103 @@
+"""Success of a policy in a maze, alone and under the planner of planner.py, by goal cell.
+
+    python examples/measure_planner.py RUN [--episodes 512] [--ahead 5] [--maze FILE]
+
+All episodes run in one compiled program: the planner is a table there, of the waypoint for each
+cell that the robot may be in and each goal.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from planner import next_waypoint
+
+from robot_gcrl.policy.maze import maze_map
+from robot_gcrl.policy.runtime.maze import MazeMap
+from robot_gcrl.train.assess import restore_policy
+from robot_gcrl.train.evaluate import evaluation_key, make_worlds, wilson
+
+_WORLDS = 256
+
+
+def waypoints(maze: MazeMap, goals: np.ndarray, ahead: float) -> np.ndarray:
+    """[F, K, 2]: where to go from each of F free cells' centers for each of K goals [m]."""
+    return np.array(
+        [[next_waypoint(maze, here, goal, ahead) for goal in goals] for here in maze.free_centers]
+    )
+
+
+def main() -> int:
+    """Prints a table in Markdown."""
+    parser = argparse.ArgumentParser(description="Measures a policy under a planner.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--episodes", type=int, default=512)
+    parser.add_argument("--ahead", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    task, agent, state, _ = restore_policy(options.run, "best", options.seed)
+    maze = maze_map(task)
+    if maze is None:
+        sys.stderr.write(f"{options.run} is no run of a maze.\n")
+        return 2
+    env = make_worlds(task, engine="native", goals="eval", worlds=_WORLDS)
+    places = maze.free_centers
+    table = waypoints(maze, places, options.ahead)
+
+    def episodes(key: jax.Array, planned: bool) -> tuple[jax.Array, jax.Array]:
+        start_key, step_key = jax.random.split(key)
+        worlds = env.init(start_key)
+        goal = worlds.goal
+        cell = jnp.linalg.norm(goal[:, None] - places, axis=-1).argmin(1)
+
+        def step(carry: tuple, i: jax.Array) -> tuple[tuple, None]:
+            worlds, queue, reached = carry
+            here = jnp.linalg.norm(env.achieved(worlds)[:, None] - places, axis=-1).argmin(1)
+            told = jnp.asarray(table)[here, cell] if planned else goal
+            # Near the last waypoint the goal itself, which need not be the center of its cell
+            told = jnp.where((cell == here)[:, None], goal, told)
+            observation = env.observation(worlds)
+            action, queue = agent.command(
+                state, observation, told * task.contract.goal_scale, queue, None
+            )
+            worlds = env.step(worlds, action, jax.random.fold_in(step_key, i))
+            return (worlds._replace(goal=goal), queue, reached | env.success(worlds)), None
+
+        carry = (worlds, agent.empty_queue(_WORLDS), jnp.zeros(_WORLDS, bool))
+        (_, _, reached), _ = jax.lax.scan(step, carry, jnp.arange(task.episode_length))
+        return reached, goal
+
+    run = jax.jit(episodes, static_argnames="planned")
+    rows: dict[str, list[np.ndarray]] = {}
+    for planned in (False, True):
+        found = [
+            jax.device_get(run(jax.random.fold_in(evaluation_key(options.seed), i), planned))
+            for i in range(-(-options.episodes // _WORLDS))
+        ]
+        reached, goal = (
+            np.concatenate(column)[: options.episodes] for column in zip(*found, strict=True)
+        )
+        labels = np.asarray(task.regions.label(goal))
+        for i, name in enumerate(task.regions.names):
+            if (labels == i).any():
+                rows.setdefault(name, []).append(reached[labels == i])
+        rows.setdefault("all", []).append(reached)
+    lines = [f"| goals of `{task.name}` | episodes | alone | waypoints {options.ahead:g} m ahead |"]
+    lines += ["|---|---|---|---|"]
+    for name, (alone, led) in rows.items():
+        lines.append(f"| {name} | {len(alone)} | {_said(alone)} | {_said(led)} |")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _said(reached: np.ndarray) -> str:
+    rate = wilson(float(reached.sum()), len(reached))
+    low, high = rate["ci95"]
+    return f"{rate['mean']:.1%} ({low:.1%} to {high:.1%})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
