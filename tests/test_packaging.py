@@ -1,6 +1,7 @@
 """The wheel, the sdist and the editable install hold what a checkout holds."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import robot_gcrl
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -92,3 +95,20 @@ def test_the_constraints_pin_every_dependency_and_name_no_address() -> None:
         name = requirement.split(">=")[0].split("[")[0]
         assert name in pinned, f"{name} is not pinned: make constraints"
     assert "://" not in text
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [robot_gcrl.__version__]
+
+
+def test_the_image_installs_what_the_readme_says() -> None:
+    # Seen to fail: without libegl-mesa0 in the Dockerfile
+    image = (ROOT / "Dockerfile").read_text()
+    packages = re.findall(r"apt-get install ([\w .-]+)`", (ROOT / "README.md").read_text())
+    wanted = {name for line in packages for name in line.split()}
+    assert "libegl1" in wanted
+    assert wanted <= set(image.split())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra in re.findall(r"EXTRA=(\w+)", image):
+        assert extra in project["optional-dependencies"]
