@@ -61,8 +61,8 @@ demo: .venv/.runtime
 # Most tests compile, one program on one core; those that keep time are for themselves.
 test: .venv/.dev
 	@failed=0; \
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "$(FAST) and not alone" || failed=1; \
-	$(BIN)/python -m pytest -m "$(FAST) and alone" || failed=1; \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 15 -m "$(FAST) and not alone" || failed=1; \
+	$(BIN)/python -m pytest --durations 15 -m "$(FAST) and alone" || failed=1; \
 	exit $$failed
 
 test-slow: .venv/.dev
