@@ -54,7 +54,7 @@ class LiveLine:
         age = quantiles_ms([a for robot in robots for a in list(robot.ages_ns)[-20:]])
         parts += [] if age is None else [f"age {age['median']:.1f} ms"]
         distances = [r.client.distance for r in robots if r.client.goal is not None]
-        parts += [f"distance {np.mean(distances):.3f}"] * bool(distances)
+        parts += [f"distance {np.mean(distances):.3f}"] if distances else []
         refused = {r.client.link.rejected_by for r in robots} - {None}
         return ", ".join(parts + [f"refused: {reject.text}" for reject in refused if reject])
 

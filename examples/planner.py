@@ -78,13 +78,15 @@ def rule_based(words: str, maze: MazeMap, here: np.ndarray) -> np.ndarray | None
 class Planner:
     """Commands waypoints until the robot is at its goal."""
 
-    def __init__(self, operator: OperatorClient, maze: MazeMap, robot: str, ahead: float) -> None:
+    def __init__(
+        self, operator: OperatorClient, maze: MazeMap, robot: str | None, ahead: float
+    ) -> None:
         """Commands nothing yet.
 
         Args:
           operator: connected.
           maze: of the policy.
-          robot: id.
+          robot: id; None is the first one that the server knows.
           ahead: how far the policy can go by itself [m].
         """
         self._operator, self._maze, self._robot, self._ahead = operator, maze, robot, ahead
@@ -92,7 +94,9 @@ class Planner:
 
     def state(self) -> RobotState | None:
         """The robot as the server sees it; None while it is not known or lost."""
-        found = self._operator.states().get(self._robot)
+        states = self._operator.states()
+        self._robot = self._robot or next(iter(sorted(states)), None)
+        found = states.get(self._robot or "")
         return None if found is None or found.lost or not found.achieved.size else found
 
     def go(self, goal: np.ndarray, seconds: float, say: Callable[[str], object]) -> bool:
@@ -113,6 +117,7 @@ class Planner:
     def _command(self, waypoint: np.ndarray, say: Callable[[str], object]) -> None:
         if self._commanded is not None and np.allclose(waypoint, self._commanded):
             return
+        assert self._robot is not None, "its state is known"
         answer = self._operator.goal(self._robot, waypoint, _ANSWER)
         if answer.code != Code.OK:
             say(f"({waypoint[0]:.1f}, {waypoint[1]:.1f}) is refused: {answer.text}")
@@ -126,7 +131,9 @@ def main() -> int:
     options = _options()
     file = read_policy(options.policy)
     if file.maze is None:
-        sys.stderr.write(f"{options.policy} holds no maze. Expected the policy of a maze task.\n")
+        sys.stderr.write(
+            f"{options.policy} holds no map. Expected a maze task, exported --with-critic.\n"
+        )
         return 2
     with OperatorClient(find_server(options.connect), file.contract, "planner") as operator:
         operator.connect(5.0)
@@ -134,7 +141,11 @@ def main() -> int:
         deadline = time.monotonic() + 5.0
         while (state := planner.state()) is None:
             if time.monotonic() > deadline:
-                sys.stderr.write(f"No robot {options.robot!r}. Is its controller running?\n")
+                known = ", ".join(sorted(operator.states())) or "none"
+                sys.stderr.write(
+                    f"Robot {options.robot or 'any'}: not there. Connected: {known}. Start its "
+                    "controller, or name another one with --robot.\n"
+                )
                 return 2
             operator.wait(_PERIOD)
         goal = rule_based(options.say, file.maze, state.achieved[:2].astype(float))
@@ -155,7 +166,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--policy", type=Path, required=True, help="that is served")
     parser.add_argument("--say", required=True, help="where to go, in words")
     parser.add_argument("--connect", help="endpoint of the server; without it, the one that runs")
-    parser.add_argument("--robot", default="sim", help="its id")
+    parser.add_argument("--robot", help="its id; without it, the first one")
     parser.add_argument("--ahead", type=float, default=5.0, help="way to a waypoint [m]")
     parser.add_argument("--seconds", type=float, default=120.0, help="until it gives up [s]")
     return parser.parse_args()

@@ -97,7 +97,7 @@ class Operator:
 
 def test_a_robot_is_led_through_the_maze_waypoint_by_waypoint(planner, maze):
     operator, said = Operator(lost=3), []
-    lead = planner.Planner(operator, maze, "ant", 5.0)
+    lead = planner.Planner(operator, maze, None, 5.0)
     assert lead.go(np.array([8.0, 0.0]), 10.0, said.append)
     assert operator.goals == [(0, 4), (0, 8), (4, 8), (8, 8), (8, 4), (8, 0)]
     assert said[0] == "on the way to (0.0, 4.0)"

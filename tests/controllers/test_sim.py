@@ -201,6 +201,28 @@ def test_an_unhealthy_robot_ends_its_episode_and_is_placed_anew(pusher, tmp_path
     assert len({e["began"] for e in result["episodes"]}) > 4
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_live_line_of_robots_without_a_goal_has_no_distance(monkeypatch, capsys):
+    # Seen to fail: with the mean of no distances, which numpy warns of.
+    sim_result = importlib.import_module("robot_gcrl.controllers.sim_result")
+    link = SimpleNamespace(rejected_by=None)
+    waiting, led = (
+        SimpleNamespace(
+            is_done=False,
+            state=state,
+            ages_ns=[],
+            client=SimpleNamespace(goal=goal, distance=distance, link=link),
+        )
+        for state, goal, distance in (("hold", None, np.nan), ("run", np.zeros(2), 1.25))
+    )
+    monkeypatch.setattr(sim_result, "_PLAIN_INTERVAL", 0.0)
+    for robots in ([waiting], [waiting, led]):
+        sim_result.LiveLine(robots).update(10, 0)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("steps/s, 1 hold")
+    assert second.endswith("steps/s, 1 hold, 1 run, distance 1.250")
+
+
 def test_the_table_says_how_the_robots_fared(clean):
     sim_result = importlib.import_module("robot_gcrl.controllers.sim_result")
     lines = sim_result.format_result(clean).splitlines()
