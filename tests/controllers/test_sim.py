@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
