@@ -5,6 +5,7 @@ import importlib
 import sys
 import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -206,9 +207,11 @@ def test_an_unhealthy_robot_ends_its_episode_and_is_placed_anew(pusher, tmp_path
 def test_the_live_line_of_robots_without_a_goal_has_no_distance(monkeypatch, capsys):
     # Seen to fail: with the mean of no distances, which numpy warns of.
     sim_result = importlib.import_module("robot_gcrl.controllers.sim_result")
+    robot = importlib.import_module("robot_gcrl.controllers.sim_robot").Robot
     link = SimpleNamespace(rejected_by=None)
     waiting, led = (
-        SimpleNamespace(
+        Mock(
+            spec=robot,
             is_done=False,
             state=state,
             ages_ns=[],
