@@ -5,6 +5,7 @@ says which); the legend tells what line and band are. A panel appears for what w
 only for that.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ _STYLES = ("-", "--", ":", "-.")
 # A curve of so few points shows each of them: they are evaluations, and between them lies nothing
 _FEW = 50
 _GRAY = "0.35"
+# Characters of the legend in an inch of the figure, so that runs of many differences fit
+_PER_INCH = 14
 
 
 class Panel(NamedTuple):
@@ -119,6 +122,8 @@ def draw(groups: Sequence[Curves], *, x: Axis = "steps", spread: Band = "range")
     figure.legend(
         handles=list(_legend(groups, colors, spread)), loc="outside lower center", fontsize=8
     )
+    for text in figure.legends[0].get_texts():
+        text.set_text(textwrap.fill(text.get_text(), int(_PER_INCH * figure.get_figwidth())))
     return figure
 
 

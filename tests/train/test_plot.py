@@ -91,6 +91,19 @@ def legend_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
+def test_a_legend_of_many_differences_stays_within_the_figure() -> None:
+    # Seen to fail: with the label in one line.
+    label = ", ".join(f"setting number {i} 0.125" for i in range(20))
+    figure = plot.draw(
+        [curves.Curves(label, [[line(1, critic_loss=1.0), line(2, critic_loss=0.5)]])]
+    )
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert legend_of(figure)[0].replace("\n", " ") == label
+
+
 def test_the_legend_says_what_line_and_band_are() -> None:
     # Seen to fail: with the two entries left out
     run = [line(1, entropy=1.0), line(2, entropy=2.0)]
