@@ -31,7 +31,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 from robot_gcrl.errors import ConfigError, RobotGcrlError
 from robot_gcrl.study.cells import DEFAULT, Study, cells_of, parse_variant, read_study
 from robot_gcrl.study.report import draw, report
-from robot_gcrl.study.runs import RATES, Runner, read_lines
+from robot_gcrl.study.results import RATES, read_lines
+from robot_gcrl.study.runs import Runner
 
 INTERRUPTED = 130
 

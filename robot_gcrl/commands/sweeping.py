@@ -29,8 +29,8 @@ class Sweep:
     """Rate by which the printed table compares the variants over all tasks."""
     commands: bool = False
     """Print the command lines of the runs and do nothing."""
-    cluster: Literal["slurm", "local"] | None = None
-    """Do the runs as jobs through submitit: of Slurm, or as processes of this machine."""
+    cluster: Literal["slurm"] | None = None
+    """Do the runs as jobs of a cluster, through submitit."""
     cluster_options: tuple[str, ...] = ()
     """Options of submitit's executor as NAME=VALUE: timeout_min=600 slurm_partition=gpu."""
     json: bool = False

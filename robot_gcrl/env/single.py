@@ -23,7 +23,7 @@ from robot_gcrl.contract.observe import (
     read_inputs,
     remembered,
 )
-from robot_gcrl.errors import TaskError
+from robot_gcrl.errors import TaskError, unknown_name
 from robot_gcrl.task.task import Task
 
 _BAD_STATE = (
@@ -59,6 +59,24 @@ class Moment(NamedTuple):
     truncated: bool
 
 
+def check_goals(goals: str) -> None:
+    """Refuses a distribution of starts and goals that no task has.
+
+    Raises:
+      UnknownNameError: it is neither "train" nor "eval".
+    """
+    if goals not in ("train", "eval"):
+        raise unknown_name("goals", goals, ("train", "eval"), see="docs/adapters.md")
+
+
+def _near() -> jax.Device | None:
+    """The CPU, where JAX has it: a sample for one world is faster there than on an accelerator."""
+    try:
+        return jax.devices("cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS names others alone
+        return None
+
+
 class SingleWorld:
     """Episodes of one robot.
 
@@ -77,7 +95,9 @@ class SingleWorld:
 
         Raises:
           ContractError: the contract does not fit the model.
+          UnknownNameError: no such distribution.
         """
+        check_goals(goals)
         self.task, self.data = task, mujoco.MjData(task.model)
         self.goal = np.zeros(task.contract.goal_size, np.float32)
         self._layout = make_layout(task.contract, task.model)
@@ -88,8 +108,7 @@ class SingleWorld:
     def draw(self, key: jax.Array, goal: np.ndarray | None = None) -> Moment:
         """A start of the task with a goal of it, or with `goal` [G], SI, of `check_goal`."""
         start_key, goal_key = jax.random.split(key)
-        # A sample for one world is faster here than a trip to an accelerator
-        with jax.default_device(jax.devices("cpu")[0]):
+        with jax.default_device(_near()):
             qpos, qvel = map(np.asarray, self._sample_start(start_key))
             self._place(qpos, qvel)
             if goal is None:

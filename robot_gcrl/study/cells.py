@@ -5,6 +5,8 @@ cell is resolved to the settings that `robot-gcrl train` would use before the fi
 so that a misspelt option is told at once and not after hours.
 """
 
+import hashlib
+import inspect
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ from typing import Any, NamedTuple
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.draws import grid_variants, random_variants
+from robot_gcrl.train.assess import evaluate_run
+from robot_gcrl.train.collecting import refuse_collecting
 from robot_gcrl.train.config import TrainConfig, flat, option
 from robot_gcrl.train.config_json import from_content, to_content
 from robot_gcrl.train.settings import make_train_config
@@ -28,7 +32,7 @@ starts and goals that did not choose it.
 """
 
 # What `train` resolves before any other option
-_CHOICES = ("preset", "engine", "maze")
+_CHOICES = ("preset", "engine", "maze", "dataset")
 _KEYS = ("tasks", "seeds", "minutes", "options", "per_task", "variants", "evaluation")
 # What stands for variants, and what makes them of it
 _DRAWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]] = {
@@ -36,6 +40,7 @@ _DRAWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]] =
     "random": random_variants,
 }
 _SEED = "{seed}"
+_LONGEST_NAME = 160
 # In a study over equal wall time the steps must not end a run: the budget so many times, with as
 # many evaluations, so that they lie as densely as in a study over equal control steps
 _MORE = 100
@@ -66,6 +71,7 @@ class Study:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_lists()
         for name in ("tasks", "seeds", "variants"):
             if not getattr(self, name):
                 raise ConfigError(
@@ -82,6 +88,24 @@ class Study:
                 f"The study {self.name!r} evaluates on seed {self.measured['seed']}, with which it "
                 f"trains too. Expected another one. Change the seed under evaluation."
             )
+
+    def _check_lists(self) -> None:
+        for name, kind, what in (("tasks", str, "names"), ("seeds", int, "whole numbers")):
+            values = getattr(self, name)
+            is_list = isinstance(values, list | tuple) and all(type(v) is kind for v in values)
+            if not is_list or len(set(values)) < len(values):
+                raise ConfigError(
+                    f"The study {self.name!r} has {name} = {values!r}. Expected a list of "
+                    f"different {what}. Mend {name}."
+                )
+        known = inspect.signature(evaluate_run).parameters
+        for name, value in self.measured.items():
+            if name not in known or name == "path" or type(value) is not type(known[name].default):
+                options = ", ".join(other for other in known if other != "path")
+                raise ConfigError(
+                    f"The study {self.name!r} has {name} = {value!r} under evaluation. Expected "
+                    f"options of robot-gcrl evaluate, each of its type: {options}. Mend it."
+                )
 
     @property
     def measured(self) -> dict[str, Any]:
@@ -173,12 +197,36 @@ def cells_of(study: Study) -> list[Cell]:
     Raises:
       RobotGcrlError: a task, option or value that does not exist.
     """
-    return [
+    cells = [
         _cell(study, task, variant, seed)
         for seed in study.seeds
         for task in study.tasks
         for variant in study.variants
     ]
+    _require_apart(cells)
+    return cells
+
+
+def _require_apart(cells: Sequence[Cell]) -> None:
+    names: dict[str, Cell] = {}
+    for cell in cells:
+        other = names.setdefault(run_name(cell), cell)
+        if other is not cell:
+            raise ConfigError(
+                f"Two runs would have the folder {run_name(cell)!r}: {other.task} with "
+                f"{other.variant!r} and {cell.task} with {cell.variant!r}. Expected names that "
+                "differ in letters, digits, -, _, . or =. Rename a variant or a task file."
+            )
+
+
+def run_name(cell: Cell) -> str:
+    """The cell as the name of its run folder."""
+    words = f"{Path(cell.task).name}-{cell.variant}-{cell.seed}"
+    name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in words)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    # Draws of many options: the system takes 255 characters, and logs have a few more
+    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
 def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
@@ -188,6 +236,8 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
         for name, value in options.items()
     }
     choices = {name: options.pop(name) for name in _CHOICES if name in options}
+    if "dataset" in choices:
+        refuse_collecting(options)
     base = make_train_config(task, **choices)
     if study.minutes is not None:
         if "steps" in options or "minutes" in options:

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.study.cells import Cell, Study
-from robot_gcrl.study.runs import Runner, read_lines, run_name
+from robot_gcrl.study.cells import Cell, Study, run_name
+from robot_gcrl.study.results import key_of, read_lines
+from robot_gcrl.study.runs import Runner
 
 # Between two looks at the jobs [s]
 _LOOK = 2.0
+# What canceled jobs may take to save [s]
+_SAVING = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class Cluster:
     """A cluster as submitit knows it.
 
     Attributes:
-      name: slurm, or local: processes of this machine.
+      name: slurm.
       options: of submitit's executor: timeout_min, slurm_partition, gpus_per_node and so on.
     """
 
@@ -51,21 +54,24 @@ def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> b
     Raises:
       ConfigError: results of other settings, or options that the cluster does not take.
     """
+    for cell in cells:  # of jobs that outlived the call which submitted them
+        _collected(runner, _part(runner, cell))
     missing = runner.missing(cells)
     if not missing:
         return True
-    executor = import_module("submitit").AutoExecutor(
-        folder=runner.folder / "jobs", cluster=cluster.name
-    )
     try:
+        executor = import_module("submitit").AutoExecutor(
+            folder=runner.folder / "jobs", cluster=cluster.name
+        )
         executor.update_parameters(name=f"sweep-{runner.study.name}", **cluster.options)
-    except (NameError, TypeError, ValueError) as error:
+    except (NameError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"The cluster {cluster.name!r} does not take {dict(cluster.options)}: "
+            f"The cluster {cluster.name!r} with {dict(cluster.options)} cannot be used: "
             f"{' '.join(str(error).split())}. Expected options of submitit's executor, as "
-            "timeout_min=600. Change --cluster-options."
+            "timeout_min=600, on a machine that submits to it. Change --cluster-options, or let "
+            "--commands print the command lines."
         ) from error
-    parts = [runner.folder / f"{run_name(cell)}.jsonl" for cell in missing]
+    parts = [_part(runner, cell) for cell in missing]
     with executor.batch():
         jobs = [
             executor.submit(_run_one, runner.study, runner.folder, cell, part)
@@ -78,6 +84,9 @@ def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> b
     except KeyboardInterrupt:
         for job in jobs:
             job.cancel()
+        end = time.monotonic() + _SAVING
+        while not all(job.done() for job in jobs) and time.monotonic() < end:
+            time.sleep(_LOOK)
     finally:
         has_result = [_collected(runner, part) for part in parts]
     for job, cell, is_done in zip(jobs, missing, has_result, strict=True):
@@ -91,11 +100,17 @@ def _run_one(study: Study, folder: Path, cell: Cell, out: Path) -> bool:
     return Runner(study=study, folder=folder, out=out).do([cell])
 
 
+def _part(runner: Runner, cell: Cell) -> Path:
+    return runner.folder / f"{run_name(cell)}.jsonl"
+
+
 def _collected(runner: Runner, part: Path) -> bool:
-    """Takes over the result of a job, if there is one."""
-    if not part.exists():
-        return False
-    for line in read_lines(part):
-        runner.record(line)
-    part.unlink()
-    return True
+    """Takes over the result of a job, if there is a whole one."""
+    lines = read_lines(part) if part.exists() else []
+    known = {key_of(line) for line in read_lines(runner.out)} if runner.out.exists() else set()
+    for line in lines:
+        if key_of(line) not in known:
+            runner.record(line)
+    if lines:
+        part.unlink()
+    return bool(lines)

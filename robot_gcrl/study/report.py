@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.study.runs import RATES, Line
+from robot_gcrl.study.results import RATES, Line, is_offline
 from robot_gcrl.study.stats import Estimate, improvement, iqm
 
 _TITLES = {"success_any": "any", "success_final": "final", "time_at_goal": "time at goal"}
@@ -45,7 +45,7 @@ def draw(lines: Sequence[Line], *, metric: str) -> Figure:
     for i in range(panels):
         axes = figure.add_subplot(1, panels, i + 1)
         shown = [tasks[i]] if i < len(tasks) else tasks
-        unit = "training time [min]" if by_time else "control steps"
+        unit = "training time [min]" if by_time else _counted(lines)
         _prepare(axes, shown[0] if i < len(tasks) else "all tasks", metric)
         axes.set_xlabel(unit if i < len(tasks) else f"{unit} / the most on the task", fontsize=8)
         for j, variant in enumerate(variants):
@@ -100,7 +100,7 @@ def _curve(
 
 def _by_task(lines: Sequence[Line]) -> list[str]:
     table = [
-        "| task | variant | seeds | control steps | wall [min] | any | final | time at goal |",
+        f"| task | variant | seeds | {_counted(lines)} | wall [min] | any | final | time at goal |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for task in _names(lines, "task"):
@@ -108,7 +108,7 @@ def _by_task(lines: Sequence[Line]) -> list[str]:
             runs = [x for x in lines if (x["task"], x["variant"]) == (task, variant)]
             if not runs:
                 continue
-            steps = [line.get("control_steps", 0) for line in runs]
+            steps = [_steps(line) for line in runs]
             steps = dict.fromkeys(f"{count:,}" for count in (min(steps), max(steps)))
             wall = np.mean([line["wall_seconds"] for line in runs]) / 60.0
             failed = sum("failed" in line for line in runs)
@@ -147,7 +147,7 @@ def _overall(lines: Sequence[Line], metric: str) -> list[str]:
 
 def _each(lines: Sequence[Line]) -> list[str]:
     table = [
-        "| task | variant | seed | wall [min] | control steps | any | final | time at goal | "
+        f"| task | variant | seed | wall [min] | {_counted(lines)} | any | final | time at goal | "
         "zero: any | random: any |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -158,7 +158,7 @@ def _each(lines: Sequence[Line]) -> list[str]:
             continue
         beside = (f"{line[x]['success_any']['mean']:.1%}" if x in line else "" for x in _BESIDE)
         table.append(
-            f"{start} {line['wall_seconds'] / 60:.1f} | {line['control_steps']:,} | {_rates(line)} "
+            f"{start} {line['wall_seconds'] / 60:.1f} | {_steps(line):,} | {_rates(line)} "
             f"| {' | '.join(beside)} |"
         )
         table += [
@@ -174,6 +174,15 @@ _BESIDE = ("zero", "random")
 def score(line: Line, metric: str) -> float:
     """What a run reached, in [0, 1]; 0 if it failed."""
     return 0.0 if "failed" in line else line[metric]["mean"]
+
+
+def _counted(lines: Sequence[Line]) -> str:
+    """What the steps of the runs are; they are alike."""
+    return "gradient steps" if is_offline(lines[0]) else "control steps"
+
+
+def _steps(line: Line) -> int:
+    return line.get("gradient_steps" if is_offline(line) else "control_steps", 0)
 
 
 def _scores(lines: Sequence[Line], task: str, variant: str, metric: str) -> np.ndarray:
@@ -210,6 +219,11 @@ def _require_distinct(lines: Sequence[Line]) -> None:
         raise ConfigError(
             f"The results hold {got}. Expected at least one run, and one of each task, variant "
             "and seed. Choose files of one study, or of studies whose variants have other names."
+        )
+    if len({is_offline(line) for line in lines}) > 1:
+        raise ConfigError(
+            "The results are of runs that collected and of runs on a dataset. Expected one of "
+            "them: their steps cannot be compared. Report them one by one."
         )
     budgets = {line["minutes"] for line in lines}
     if len(budgets) > 1:

@@ -4,7 +4,6 @@ The file of results gets one JSON line for each cell that came to an end, well o
 it is not done again, and a run that was interrupted goes on where it was saved.
 """
 
-import hashlib
 import json
 import os
 import signal
@@ -21,24 +20,23 @@ from typing import Any
 import robot_gcrl
 from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
 from robot_gcrl.physics.cores import cores
-from robot_gcrl.study.cells import Cell, Study
+from robot_gcrl.study.cells import Cell, Study, run_name
+from robot_gcrl.study.results import RATES, Key, Line, append_line, key_of, read_lines
 from robot_gcrl.train import slot, store
+from robot_gcrl.train.config import RESUMABLE, flat
+from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.machine import machine
 from robot_gcrl.train.metrics import read_metrics
-from robot_gcrl.train.run_files import CHECKPOINTS, CONFIG_FILE
+from robot_gcrl.train.run_files import CHECKPOINTS, CONFIG_FILE, stored_config
 
 # Whose code the runs are to use: a checkout need not be installed
 _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 
-Line = dict[str, Any]
-
-RATES = ("success_any", "success_final", "time_at_goal", "distance")
-"""What an evaluation measures; the first three are scores between 0 and 1."""
-
 # Exit codes of a run that a signal ended: it is no failure, and goes on another time
 _INTERRUPTED = (130, 143)
-_LONGEST_NAME = 160
+# Settings of which another value makes no other run: where things lie, and how much is to be done
+_PLACES = {"run", "maze", "start_from", "dataset", *RESUMABLE}
 _REASON = 400  # characters of what a failed command said last
 
 
@@ -68,29 +66,50 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
-        with ThreadPoolExecutor(max_workers=self.parallel) as pool:
-            finished = list(pool.map(self._do_one, missing))
+        before = {n: signal.signal(n, self._stop) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with ThreadPoolExecutor(max_workers=self.parallel) as pool:
+                finished = list(pool.map(self._do_one, missing))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return all(finished)
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that the file of results lacks; makes the folders.
 
         Raises:
-          ConfigError: the file holds a cell of this name with other settings.
+          ConfigError: the file, or a run that was begun, has other settings under this name.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        done = {_key(line): line for line in read_lines(self.out)} if self.out.exists() else {}
-        return [cell for cell in cells if not self._is_done(cell, done)]
+        done = {key_of(line): line for line in read_lines(self.out)} if self.out.exists() else {}
+        missing = [cell for cell in cells if not self._is_done(cell, done)]
+        for cell in missing:
+            self._require_same(cell)
+        return missing
 
     def record(self, line: Line) -> None:
         """Appends a result."""
-        with self._lock, self.out.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        with self._lock:
+            append_line(self.out, line)
 
-    def _is_done(self, cell: Cell, done: Mapping[tuple, Line]) -> bool:
+    def _require_same(self, cell: Cell) -> None:
+        """Fails if a run was begun with other settings than the study has now."""
+        run = self.folder / run_name(cell)
+        if not (run / CONFIG_FILE).exists():
+            return
+        there, here = flat(stored_config(run)), flat(cell.config)
+        other = [name for name in here if name not in _PLACES and there[name] != here[name]]
+        if other:
+            listed = ", ".join(f"{name} {there[name]}" for name in other)
+            wanted = ", ".join(f"{name} {here[name]}" for name in other)
+            raise ConfigError(
+                f"The run {run} was begun with {listed}. Expected {wanted}, as the study says now. "
+                "Rename the variant, or remove the run."
+            )
+
+    def _is_done(self, cell: Cell, done: Mapping[Key, Line]) -> bool:
         line = done.get((self.study.name, cell.task, cell.variant, cell.seed))
         if line is None:
             return False
@@ -107,8 +126,11 @@ class Runner:
     def _do_one(self, cell: Cell) -> bool:
         if self._stopped:
             return False
-        _say(f"{run_name(cell)}: begins")
         run = self.folder / run_name(cell)
+        if is_locked(run):
+            _say(f"{run_name(cell)}: another process is at it; the next call takes its result")
+            return False
+        _say(f"{run_name(cell)}: begins")
         before = trained_seconds(run)
         began = time.monotonic()
         code, said = self._command(run, *self._train_words(cell, run, before))
@@ -137,7 +159,8 @@ class Runner:
         return words
 
     def _threads(self, cell: Cell) -> list[str]:
-        if self.parallel == 1 or cell.config.physics_threads:
+        # An offline run has no physics beside its evaluations
+        if self.parallel == 1 or cell.config.physics_threads or cell.config.dataset:
             return []
         return ["--physics-threads", str(max(cores() // self.parallel - 1, 1))]
 
@@ -171,7 +194,8 @@ class Runner:
                     child.send_signal(signal.SIGTERM)
 
     def _line(self, cell: Cell, run: Path, wall: float, measured: Line) -> Line:
-        config = cell.config
+        # As it was resolved where it ran, if it ran at all
+        config = stored_config(run) if (run / CONFIG_FILE).exists() else cell.config
         line: Line = {
             "study": self.study.name,
             "task": cell.task,
@@ -189,28 +213,11 @@ class Runner:
         }
         info = _last_metadata(run).get("info", {})
         if info:
-            line["control_steps"] = info["control_steps"]
+            if config.dataset is None:
+                line["control_steps"] = info["control_steps"]
             line["gradient_steps"] = gradient_steps(config, info["iteration"])
         kept = (*RATES, "zero", "random", "regions", "levels")
         return line | {name: measured[name] for name in kept if name in measured}
-
-
-def read_lines(path: Path) -> list[Line]:
-    """The results in a file, in order; a last line without its end is left out.
-
-    Raises:
-      ConfigError: there is no such file, or a line is no result of a study.
-    """
-    try:
-        *whole, _torn = path.read_text(encoding="utf-8").split("\n")
-        lines = [json.loads(text) for text in whole]
-        _ = [_key(line) for line in lines]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"The results {path} cannot be read: {error!r}. Expected the JSON lines that "
-            "robot-gcrl sweep writes. Check the path, or restore the file."
-        ) from error
-    return lines
 
 
 def trained_seconds(run: Path) -> float:
@@ -246,20 +253,6 @@ def _last_metadata(run: Path) -> Line:
 def _machine(run: Path) -> Line:
     """That on which the run says it was made; of a run that left nothing, this one."""
     return _last_metadata(run).get("machine") or machine(0)
-
-
-def _key(line: Line) -> tuple:
-    return line["study"], line["task"], line["variant"], line["seed"]
-
-
-def run_name(cell: Cell) -> str:
-    """The cell as the name of its run folder."""
-    words = f"{Path(cell.task).name}-{cell.variant}-{cell.seed}"
-    name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in words)
-    if len(name) <= _LONGEST_NAME:
-        return name
-    # Draws of many options: the system takes 255 characters, and logs have a few more
-    return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
 
 
 def _as_json(values: Mapping[str, Any]) -> Line:

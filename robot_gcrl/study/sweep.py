@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.study.cells import Cell, Study, cells_of, read_study
+from robot_gcrl.study.cells import Cell, Study, cells_of, read_study, run_name
 from robot_gcrl.study.cluster import Cluster, run_on_cluster
 from robot_gcrl.study.report import draw, report
-from robot_gcrl.study.runs import Line, Runner, evaluate_words, read_lines, run_name
+from robot_gcrl.study.results import Line, read_lines
+from robot_gcrl.study.runs import Runner, evaluate_words
+from robot_gcrl.train.lock import FolderLock
 
 RESULTS_FILE, PICTURE_FILE, TABLE_FILE = "results.jsonl", "curves.png", "table.md"
 
@@ -69,6 +71,8 @@ def sweep(what: Sweep) -> bool:
       RobotGcrlError: a setting that does not exist, or results of other settings; before any run.
     """
     cells = cells_of(what.study)
+    if what.cluster is not None:
+        _require_choices(what.study)
     runner = Runner(
         study=what.study,
         folder=what.folder,
@@ -76,12 +80,17 @@ def sweep(what: Sweep) -> bool:
         parallel=what.parallel,
     )
     sys.stderr.write(f"{len(cells)} runs in {what.folder}\n")
-    if what.cluster is None:
-        is_done = runner.do(cells)
-    else:
-        is_done = run_on_cluster(runner, cells, what.cluster)
-    if runner.out.exists():
-        _write(what.folder, read_lines(runner.out))
+    what.folder.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(what.folder)
+    try:
+        if what.cluster is None:
+            is_done = runner.do(cells)
+        else:
+            is_done = run_on_cluster(runner, cells, what.cluster)
+        if runner.out.exists():
+            _write(what.folder, read_lines(runner.out))
+    finally:
+        lock.release()
     return is_done
 
 
@@ -94,6 +103,17 @@ def told(what: Sweep, *, metric: str = "time_at_goal") -> tuple[str, list[Line]]
     """The table of a sweep's results, and the results."""
     lines = read_lines(what.folder / RESULTS_FILE)
     return "\n".join(report(lines, metric=metric)), lines
+
+
+def _require_choices(study: Study) -> None:
+    """Fails where a node of the cluster might resolve other settings than this machine did."""
+    missing = [name for name in ("preset", "engine") if name not in study.options]
+    if missing:
+        raise ConfigError(
+            f"The study {study.name!r} has no {' and no '.join(missing)} under options. Expected "
+            "both for a cluster, whose nodes may have another accelerator than this machine, of "
+            'which the defaults follow. Add preset = "default" and engine = "mjx", say.'
+        )
 
 
 def _write(folder: Path, lines: Sequence[Line]) -> None:

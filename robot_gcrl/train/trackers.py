@@ -145,9 +145,9 @@ class _TensorBoard:
         self._summary = import_module("tensorboard.compat.proto.summary_pb2").Summary
         self._writer = writer.EventFileWriter(str(config.run / "tensorboard"))
         if begin_step:
-            # The viewer drops what an earlier file has from here on
+            # The viewer drops what an earlier file has from the step on that this one names
             log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            event = self._event(wall_time=time.time(), step=begin_step, session_log=log)
+            event = self._event(wall_time=time.time(), step=begin_step + 1, session_log=log)
             self._writer.add_event(event)
 
     def log(self, values: Mapping[str, float], step: int) -> None:

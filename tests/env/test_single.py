@@ -5,8 +5,8 @@ import pytest
 
 from robot_gcrl.env.asked_goal import check_goal, goal_option
 from robot_gcrl.env.goal_env import GoalEnv
-from robot_gcrl.env.single import SingleWorld
-from robot_gcrl.errors import TaskError
+from robot_gcrl.env.single import SingleWorld, check_goals
+from robot_gcrl.errors import TaskError, UnknownNameError
 from robot_gcrl.physics.native import NativeEngine
 from robot_gcrl.task.registry import load_task
 from tests.physics.models import arm_task, box_task
@@ -165,3 +165,10 @@ def test_an_unknown_option_is_refused():
         "The reset of task 'reacher' got the options ['gaol']. It has: goal. Leave the others out."
     )
     assert goal_option(load_task("reacher"), {}) is None
+
+
+def test_goals_are_of_training_or_of_evaluation():
+    check_goals("eval")
+    with pytest.raises(UnknownNameError) as error:
+        check_goals("training")
+    assert str(error.value).startswith("Unknown goals 'training'. Did you mean 'train'?")

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from robot_gcrl import cli
-from robot_gcrl.errors import ConfigError
+from robot_gcrl.errors import CheckpointError, ConfigError
 from robot_gcrl.study import cluster
 from robot_gcrl.study import sweep as sweeping
-from robot_gcrl.study.cells import cells_of, read_study
+from robot_gcrl.study.cells import cells_of, read_study, run_name
 from robot_gcrl.study.cluster import Cluster
 from robot_gcrl.study.draws import grid_variants, random_variants
-from robot_gcrl.study.runs import Runner, run_name
+from robot_gcrl.study.runs import Runner
 from robot_gcrl.study.sweep import make_sweep, sweep
+from robot_gcrl.train.lock import FolderLock
 from robot_gcrl.train.options import parse_train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,6 +212,16 @@ def test_options_that_contradict_each_other(
     assert text in capsys.readouterr().err
 
 
+def test_two_sweeps_do_not_share_a_folder(file: Path, tmp_path: Path, done: list[str]):
+    # Seen to fail: without the lock.
+    lock = FolderLock(tmp_path)
+    with pytest.raises(CheckpointError, match="is in use by process"):
+        sweep(make_sweep(file, folder=tmp_path))
+    lock.release()
+    assert done == []
+    assert sweep(make_sweep(file, folder=tmp_path))
+
+
 def test_without_submitit_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError) as error:
@@ -268,9 +279,30 @@ def test_jobs_leave_their_results_and_what_failed_is_told(
     with pytest.raises(ConfigError) as error:
         sweep(make_sweep(file, folder=folder, cluster=other))
     assert str(error.value) == (
-        "The cluster 'slurm' does not take {'colour': 1}: Unknown argument(s): colour. Expected "
-        "options of submitit's executor, as timeout_min=600. Change --cluster-options."
+        "The cluster 'slurm' with {'colour': 1} cannot be used: Unknown argument(s): colour. "
+        "Expected options of submitit's executor, as timeout_min=600, on a machine that submits to "
+        "it. Change --cluster-options, or let --commands print the command lines."
     )
+
+
+def test_a_job_that_was_killed_as_it_wrote_has_no_result(file: Path, tmp_path: Path):
+    # Seen to fail: with every part taken for a result and deleted.
+    runner = Runner(study=read_study(file), folder=tmp_path, out=tmp_path / "results.jsonl")
+    part = tmp_path / "reacher.jsonl"
+    part.write_text('{"study": "de')
+    assert not cluster._collected(runner, part)
+    assert part.exists()
+    assert not runner.out.exists()
+
+
+def test_nodes_are_told_preset_and_engine(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: object())
+    file.write_text(FILE.replace('engine = "native"', ""))
+    what = make_sweep(file, folder=tmp_path, cluster=Cluster(name="slurm"))
+    with pytest.raises(ConfigError, match="The study 'depths' has no engine under options"):
+        sweep(what)
 
 
 def test_the_files_of_the_documentation_are_studies(tmp_path: Path):

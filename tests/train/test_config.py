@@ -214,7 +214,7 @@ def test_a_resumed_run_keeps_its_settings() -> None:
     assert str(caught.value) == (
         "--agent.batch-size 64 contradicts the run runs/x, which has 512. A resumed run keeps its "
         "settings, except --checkpoint-interval, --evaluations, --minutes, --overlap, "
-        "--physics-threads, --steps. Leave the option out, or start a new run with --run."
+        "--physics-threads, --steps, --track. Leave the option out, or start a new run with --run."
     )
 
 

@@ -237,6 +237,7 @@ OTHER = {
     "num_critics": 2,
     "chunk": 2,
     "eval_action": "mean",
+    "cloning": 1.0,
 }
 
 
