@@ -5,7 +5,7 @@ the state is held as float32, and sensors are of the instant of qpos. Model and 
 open, so that what draws or moves a `mujoco.MjData` works on the world itself. Without realism.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import mujoco
@@ -69,7 +69,7 @@ def check_goals(goals: str) -> None:
         raise unknown_name("goals", goals, ("train", "eval"), see="docs/adapters.md")
 
 
-def _near() -> jax.Device | None:
+def _near() -> Any:
     """The CPU, where JAX has it: a sample for one world is faster there than on an accelerator."""
     try:
         return jax.devices("cpu")[0]
