@@ -15,6 +15,8 @@ import numpy as np
 from robot_gcrl.errors import TaskError
 from robot_gcrl.task.scene import Box, Camera
 
+# Between the tops of walls that cross [m]
+_STEP = 0.005
 CELL = 4.0  # side of a cell [m]
 WALL_HEIGHT = 2.0  # [m]
 
@@ -97,13 +99,26 @@ class Maze:
 
     @functools.cached_property
     def walls(self) -> tuple[Box, ...]:
-        """Boxes that cover the wall cells and nothing else, few of them."""
-        boxes = []
+        """Boxes that cover the wall cells and nothing else, few of them.
+
+        Where two cross, the later one is a little lower: their tops would be one plane, which is
+        drawn twice.
+        """
+        boxes: list[Box] = []
         wall = np.array([list(row) for row in self.rows]) == "#"
-        for top, left, bottom, right in _cover(wall):
+        cover = _cover(wall)
+        levels: list[int] = []
+        for i, (top, left, bottom, right) in enumerate(cover):
             low, high = self.positions(((top, left), (bottom, right)))
             center, half = (low + high) / 2, (high - low + self.cell) / 2
-            boxes.append(Box(tuple(center.tolist()), tuple(half.tolist()), self.wall_height))
+            crossed = (
+                levels[j]
+                for j, (first, west, last, east) in enumerate(cover[:i])
+                if top <= last and first <= bottom and left <= east and west <= right
+            )
+            levels.append(1 + max(crossed, default=-1))
+            height = self.wall_height - _STEP * levels[-1]
+            boxes.append(Box(tuple(center.tolist()), tuple(half.tolist()), height))
         return tuple(boxes)
 
     def camera(self, fovy: float = 45.0) -> Camera:
