@@ -1,6 +1,6 @@
 # docker build --tag robot-gcrl .                         on a CPU
 # docker build --tag robot-gcrl --build-arg EXTRA=cuda .  with an NVIDIA GPU (docker run --gpus all)
-# docker run --rm --volume "$PWD/runs:/work/runs" robot-gcrl train --task arm_reach
+# docker run --rm --volume "$PWD/runs:/home/runs" robot-gcrl train --task arm_reach
 FROM python:3.12-slim
 
 # What films and pictures are drawn with, without a display
@@ -14,7 +14,7 @@ RUN python -m pip install --no-cache-dir --constraint /source/constraints.txt \
     "/source${EXTRA:+[$EXTRA]}" \
     && rm -rf /source
 
-WORKDIR /work
+WORKDIR /home
 ENV MUJOCO_GL=egl
 ENTRYPOINT ["robot-gcrl"]
 CMD ["--help"]

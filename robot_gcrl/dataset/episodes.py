@@ -17,7 +17,7 @@ from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue
 from robot_gcrl.env.goal_env import EnvState, GoalEnv
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.task.task import Task
-from robot_gcrl.train.assess import Checkpoint
+from robot_gcrl.train.assess import Checkpoint, check_seed
 from robot_gcrl.train.dataset_file import Rows
 from robot_gcrl.train.evaluate import Column, Goals, make_worlds
 from robot_gcrl.train.memory import host_available_bytes
@@ -25,7 +25,6 @@ from robot_gcrl.train.teacher import load_teacher
 
 Actions = Literal["mean", "sampled", "random"]
 
-_LARGEST_SEED = 2**32 - 1
 # Folded into the seed, apart from every key that training and evaluation use
 _KEY = 0xDA7A
 # What was recorded, the same without what is beyond episodes' ends, and all of it in one array
@@ -78,8 +77,7 @@ def policy_rows(
                 f"{name} is {value}. Expected a whole number of 1 or more. Change "
                 f"--{name.replace('_', '-')}."
             )
-    if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed is {seed}. Expected 0 to {_LARGEST_SEED}. Change --seed.")
+    check_seed(seed)
     teacher = load_teacher(source, task=task, checkpoint=checkpoint, needs_critic=False)
     if actions == "sampled" and not teacher.spreads:
         raise ConfigError(

@@ -126,6 +126,16 @@ def _check_samples(best_of: int, spread: float) -> None:
         )
 
 
+def check_seed(seed: int) -> None:
+    """Refuses what is no seed of starts and goals.
+
+    Raises:
+      ConfigError: it is out of range.
+    """
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise ConfigError(f"seed is {seed}. Expected 0 to {_LARGEST_SEED}. Change --seed.")
+
+
 def restore_policy(
     path: Path, checkpoint: Checkpoint, seed: int
 ) -> tuple[Task, Agent, AgentState, CheckpointInfo]:
@@ -135,8 +145,7 @@ def restore_policy(
       RobotGcrlError: no such run or checkpoint, a task that is another one now, or a seed out of
         range.
     """
-    if not 0 <= seed <= _LARGEST_SEED:
-        raise ConfigError(f"seed is {seed}. Expected 0 to {_LARGEST_SEED}. Change --seed.")
+    check_seed(seed)
     folder = RunFolder.open(path)
     task = load_task(folder.config.task, maze=folder.config.maze)
     folder.require_contract(task.contract.sha256)

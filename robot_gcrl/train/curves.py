@@ -13,7 +13,7 @@ import numpy as np
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import TrainConfig, flat
-from robot_gcrl.train.metrics import read_metrics
+from robot_gcrl.train.metrics import mean_of, read_metrics
 from robot_gcrl.train.run_files import stored_config
 
 Line = Mapping[str, Any]  # of metrics.jsonl
@@ -146,13 +146,8 @@ def values_of(run: Sequence[Line], key: str, x: Axis) -> np.ndarray:
     """Places and values [2, P] of what a run has measured of `key`."""
     axis = AXES[x]
     lines = [line for line in run if key in line and axis.key in line]
-    points = [(axis.scale * line[axis.key], _number(line[key])) for line in lines]
+    points = [(axis.scale * line[axis.key], mean_of(line[key])) for line in lines]
     return np.array(points, float).reshape(-1, 2).T
-
-
-def _number(value: float | Mapping[str, float]) -> float:
-    # A rate over episodes may be written with its interval
-    return value["mean"] if isinstance(value, Mapping) else value
 
 
 def _measured(run: Path, keys: Collection[str]) -> Sequence[Line]:

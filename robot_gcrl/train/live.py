@@ -11,6 +11,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from robot_gcrl.train.metrics import mean_of
+
 Counter = Literal["control_steps", "gradient_steps"]
 
 # Between two plain lines [s]; an evaluation is always shown
@@ -70,7 +72,7 @@ class LiveView:
           line: as in metrics.jsonl: what is counted, "seconds" (since the run began), and any
             others; rates as numbers or as {"mean", ...}.
         """
-        self._newest |= {name: _mean(value) for name, value in line.items()}
+        self._newest |= {name: mean_of(value) for name, value in line.items()}
         done = line[self._counter]
         if done:  # 0: what another run learned, before this one is compiled
             self._first = self._first or (done, line["seconds"])
@@ -115,10 +117,6 @@ class LiveView:
         for label, text in self._values():
             table.add_row(label, text)
         return Group(self._progress(), bar, table)
-
-
-def _mean(value: Any) -> Any:
-    return value["mean"] if isinstance(value, Mapping) else value
 
 
 def _span(seconds: float) -> str:

@@ -103,6 +103,11 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     return [_decode(text, path, number) for number, text in enumerate(whole, start=1)]
 
 
+def mean_of(value: Any) -> Any:
+    """What stands for a value where there is room for one: of a rate, its mean."""
+    return value["mean"] if isinstance(value, Mapping) else value
+
+
 def _decode(text: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         line = json.loads(text)

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import Track, TrainConfig, flat
+from robot_gcrl.train.metrics import mean_of
 from robot_gcrl.train.run_files import write_json
 
 # What the trackers call a run, so that one that is resumed goes on under the same name
@@ -92,7 +93,7 @@ class Tracking:
         """Hands on a line of metrics.jsonl; never waits."""
         if self._thread is None or self.failed is not None:
             return
-        values = {name: float(_mean(value)) for name, value in line.items()}
+        values = {name: float(mean_of(value)) for name, value in line.items()}
         self._queue.put((values, int(line.get("control_steps", line["gradient_steps"]))))
 
     def close(self) -> None:
@@ -237,7 +238,3 @@ def _said(config: TrainConfig) -> dict[str, str | int | float | bool | None]:
         name: value if isinstance(value, str | int | float | None) else str(value)
         for name, value in flat(config).items()
     }
-
-
-def _mean(value: Any) -> Any:
-    return value["mean"] if isinstance(value, Mapping) else value
