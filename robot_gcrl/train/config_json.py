@@ -37,6 +37,7 @@ _SINCE = {
     "from_checkpoint": "best",
     "track": "none",
     "cloning": 0.0,
+    "random_goals": 0.0,
     "dataset": None,
 }
 

@@ -238,6 +238,7 @@ OTHER = {
     "chunk": 2,
     "eval_action": "mean",
     "cloning": 1.0,
+    "random_goals": 0.5,
 }
 
 
