@@ -95,9 +95,9 @@ def test_nothing_is_cloned_where_no_row_keeps_its_goal():
     with pytest.raises(ConfigError) as error:
         CrlConfig(cloning=0.1, random_goals=1.0)
     assert str(error.value) == (
-        "Agent settings cloning is above 0 and random_goals is 1.0: actions are cloned for the goals "
-        "that they led to, and no row has that. Expected a share below 1. Lower random_goals, or "
-        "leave cloning out."
+        "Agent settings cloning is above 0 and random_goals is 1.0: actions are cloned for the "
+        "goals that they led to, and no row has that. Expected a share below 1. Lower "
+        "random_goals, or leave cloning out."
     )
 
 
