@@ -38,6 +38,7 @@ _SINCE = {
     "track": "none",
     "cloning": 0.0,
     "random_goals": 0.0,
+    "moving_share": 0.0,
     "dataset": None,
 }
 

@@ -19,11 +19,13 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.contract.contract import Contract
 from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
+from robot_gcrl.env.pool import component_radii
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.buffer import Replay, add, make_replay
-from robot_gcrl.replay.hindsight import sample
+from robot_gcrl.replay.hindsight import Moving, sample
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.divergence import first_divergence
@@ -31,6 +33,9 @@ from robot_gcrl.train.proposal_sums import proposal_sums
 
 Sums = dict[str, Float[Array, ""]]
 Carry = tuple[AgentState, Replay, EnvState, Queue]
+
+# Of the success radius: what an achieved goal must move by to count as moving
+_MOVED = 0.1
 
 
 class TrainState(NamedTuple):
@@ -228,6 +233,7 @@ def _iterate(
             learn_key,
             count + ticket.token,
             agent,
+            contract=task.contract,
             goal_index=env.memory_goal_index,
             max_rows=task.episode_length + 1,
         )
@@ -255,6 +261,7 @@ def learn(
     count: Int[Array, ""],
     agent: Agent,
     *,
+    contract: Contract,
     goal_index: np.ndarray,
     max_rows: int,
 ) -> tuple[AgentState, Sums]:
@@ -266,10 +273,15 @@ def learn(
       key: used once.
       count: of updates.
       agent: that learns.
+      contract: whose success radii say what counts as moving.
       goal_index: int [G], where a row holds what was achieved, in observation units.
       max_rows: the most rows that an episode has.
     """
     config = agent.config
+    moving = None
+    if config.moving_share > 0.0:
+        beyond = _MOVED * component_radii(contract) * contract.goal_scale
+        moving = Moving(config.moving_share, beyond)
 
     def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
         sample_key, update_key = jax.random.split(key)
@@ -281,6 +293,7 @@ def learn(
             goal_index=goal_index,
             max_rows=max_rows,
             chunk=config.chunk,
+            moving=moving,
         )
         observed = batch.observation[:, : agent.observation_size]
         return agent.update(learner, batch._replace(observation=observed), update_key)

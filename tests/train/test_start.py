@@ -239,6 +239,7 @@ OTHER = {
     "eval_action": "mean",
     "cloning": 1.0,
     "random_goals": 0.5,
+    "moving_share": 0.5,
 }
 
 
