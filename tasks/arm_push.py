@@ -56,6 +56,7 @@ def arm_push(name: str) -> Task:
         hints=Hints(
             horizon=HORIZONS[name],
             random_start_share=0.5,
+            moving_share=0.9,
             budgets=budgets(laptop=Budget(control_steps=1_500_000, gradient_steps=60_000)),
         ),
         summary=(

@@ -72,7 +72,7 @@ def _check_hints(task: Task) -> Iterator[str]:
     interval = hints.goal_switch_interval
     if interval is not None and interval < control_dt:
         yield f"Goals switch every {interval} s. Expected at least a control step, {control_dt} s."
-    for name in ("near_goal_share", "random_start_share"):
+    for name in ("near_goal_share", "random_start_share", "moving_share"):
         if not 0.0 <= getattr(hints, name) <= 1.0:
             yield f"{name} is {getattr(hints, name)}. Expected 0 to 1."
     if hints.near_goal_share > 0.0 and hints.near_goal_radius is None:

@@ -91,6 +91,8 @@ class Hints:
         draws all goals from the train distribution.
       near_goal_share: share of the commanded goals that are near ones.
       random_start_share: share of training episodes that start from `Task.anywhere`.
+      moving_share: share of a batch whose achieved goal changes until the goal that is learned:
+        where a goal is an object's place, most rows are of an object at rest.
       budgets: by preset name.
     """
 
@@ -99,6 +101,7 @@ class Hints:
     near_goal_radius: float | None = None
     near_goal_share: float = 0.0
     random_start_share: float = 0.0
+    moving_share: float = 0.0
     budgets: Mapping[str, Budget]
 
 

@@ -156,9 +156,11 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         "near_goal_share": hints.near_goal_share,
         "random_start_share": hints.random_start_share,
         "agent.gamma": 1.0 - control_dt / hints.horizon,
+        "agent.moving_share": hints.moving_share,
     }
     if preset == "paper":
-        settings |= dict.fromkeys(_PRACTICE, 0.0) | {"near_goal_radius": None}
+        departures = (*_PRACTICE, "agent.moving_share")
+        settings |= dict.fromkeys(departures, 0.0) | {"near_goal_radius": None}
     return settings
 
 

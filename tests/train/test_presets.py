@@ -24,6 +24,7 @@ def task() -> Task:
         near_goal_radius=0.1,
         near_goal_share=0.7,
         random_start_share=0.3,
+        moving_share=0.6,
         budgets=budgets,
     )
     return dataclasses.replace(load_task("reacher"), hints=hints)
@@ -39,12 +40,14 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert (config.agent.gamma, config.control_steps_per_update) == (0.99, 40.0)
         assert (config.goal_switch_probability, config.random_start_share) == (0.0, 0.0)
         assert (config.near_goal_radius, config.near_goal_share) == (None, 0.0)
+        assert config.agent.moving_share == 0.0
     else:
         assert config.agent.gamma == pytest.approx(1 - dt / hints.horizon)
         assert hints.goal_switch_interval is not None
         assert config.goal_switch_probability == pytest.approx(dt / hints.goal_switch_interval)
         assert config.random_start_share == hints.random_start_share
         assert config.near_goal_radius == hints.near_goal_radius
+        assert config.agent.moving_share == hints.moving_share
         updates = config.steps / config.control_steps_per_update
         assert updates == pytest.approx(budget.gradient_steps)
 
