@@ -57,7 +57,7 @@ def arm_push(name: str) -> Task:
             horizon=HORIZONS[name],
             random_start_share=0.5,
             moving_share=0.9,
-            budgets=budgets(laptop=Budget(control_steps=1_500_000, gradient_steps=60_000)),
+            budgets=budgets(laptop=Budget(control_steps=3_000_000, gradient_steps=120_000)),
         ),
         summary=(
             f"A seven-joint arm with a gripper pushes a 6 cm cube from one {2 * half:g} m square "
