@@ -2,8 +2,8 @@
 
 The site is laid out as the repository is: README.md is its home, docs/tasks.md its docs/tasks. A
 relative link therefore leads to the same place on the site and in the repository's browser, and no
-page is written twice. What a page links to and is no page itself (a program, a folder, a notebook) is
-shown as a page of its own, `PATH.md`, to which the link is led.
+page is written twice. What a page links to and is no page itself (a program, a folder, a notebook)
+is shown as a page of its own, `PATH.md`, to which the link is led.
 """
 
 import os
