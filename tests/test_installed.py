@@ -28,8 +28,8 @@ from robot_gcrl.policy.runtime import load_policy
 
 policy = load_policy(sys.argv[1], runtime="numpy")
 contract = policy.file.contract
-inputs, none = np.zeros(len(contract.inputs)), np.zeros(len(contract.action.actuators))
-print(policy.step(inputs, np.array([0.1, 0.1]), none, none).ctrl.tolist())
+inputs, none = np.zeros((1, len(contract.inputs))), np.zeros((1, len(contract.action.actuators)))
+print(policy.step(inputs, np.array([[0.1, 0.1]]), none, none).ctrl[0].tolist())
 print([name for name in ("jax", "mujoco", "onnxruntime") if name in sys.modules])
 """
 
