@@ -1,7 +1,7 @@
 """Makes the pictures of docs/gallery.md, smaller, from those of the command.
 
-    robot-gcrl tasks --render DIR
-    python tools/gallery.py DIR
+robot-gcrl tasks --render DIR
+python tools/gallery.py DIR
 """
 
 import sys

@@ -69,8 +69,8 @@ def licence(name: str) -> str | None:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    if stated := about.get("License-Expression"):
-        return stated
+    if "License-Expression" in about:
+        return about["License-Expression"]
     classified = [
         line.rpartition(" :: ")[2]
         for line in about.get_all("Classifier") or []
@@ -78,7 +78,7 @@ def licence(name: str) -> str | None:
     ]
     if classified and classified != ["OSI Approved"]:
         return ", ".join(classified)
-    free = (about.get("License") or "").strip()
+    free = about["License"].strip() if "License" in about else ""
     # Some put the whole text there
     return free.splitlines()[0][:60] if free else "not stated"
 
