@@ -14,13 +14,14 @@ DEMO := runs/demo
 FAST := not slow and not gpu and not viewer
 INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 
-.PHONY: help demo test test-slow check lint format constraints clean
+.PHONY: help demo test test-slow check lint docs notebooks licences format constraints clean
 
 help:
 	@echo "make demo       train an arm on the CPU, measure it, draw its curve, film it ($(DEMO))"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make check      format, lint, types, imports, tests"
+	@echo "make docs       the documentation as a site (build/site)"
 	@echo "make format     bring the code into the house's format"
 
 # The environment is made anew whenever what it is made of changes.
@@ -43,7 +44,7 @@ endif
 	@touch $@
 
 .venv/.dev: .venv/.runtime
-	$(INSTALL) --constraint constraints.txt --group dev
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]' --group docs
 	@touch $@
 
 # On the CPU also where there is an accelerator: the demo shows what every machine can do.
@@ -75,6 +76,21 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory docs
+
+# A link or an anchor that leads nowhere, and a page that no menu names, are errors (mkdocs.yml).
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: export DISABLE_MKDOCS_2_WARNING := true
+docs: .venv/.dev
+	$(BIN)/python -m mkdocs --quiet build
+	@echo "build/site/index.html"
+
+# Runs them and keeps what they show, which is what the site shows.
+notebooks: .venv/.dev
+	$(BIN)/python tools/notebooks.py
+
+licences: .venv/.dev
+	$(BIN)/python tools/licences.py
 
 format: .venv/.dev
 	$(BIN)/ruff format .
@@ -83,8 +99,8 @@ format: .venv/.dev
 constraints:
 	@test -n "$(UV)" || { echo "make constraints needs uv: pip install uv"; exit 2; }
 	{ echo "# What CI and \`make\` install, for Python 3.11 to 3.13. Written by \`make constraints\`."; \
-	uv pip compile --quiet --universal --upgrade --python-version 3.11 --group dev --no-header \
-	--no-annotate pyproject.toml | grep -v "== 'win32'"; } > constraints.new
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev --extra viewer \
+	--group docs --no-header --no-annotate pyproject.toml | grep -v "== 'win32'"; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:

@@ -4,6 +4,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+import yaml
+
 from robot_gcrl.task.check import check_task
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Distribution
@@ -31,3 +34,17 @@ def test_the_example_is_a_task_that_conforms(tmp_path):
 def test_the_example_imports_what_tasks_may():
     for block in BLOCKS:
         assert forbidden(block, TASKS) == set()
+
+
+def test_the_forms_are_forms_and_name_pages_that_exist():
+    root = Path(__file__).parent.parent
+    forms = sorted((root / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    if not forms:
+        pytest.skip("an sdist has no .github")
+    assert [form.stem for form in forms] == ["bug", "config", "question", "task"]
+    for form in forms:
+        text = form.read_text(encoding="utf-8")
+        assert isinstance(yaml.safe_load(text), dict)
+        for page in re.findall(r"docs/[a-z_]+\.md", text):
+            assert (root / page).exists(), page
+    assert "robot-gcrl doctor" in (root / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text()

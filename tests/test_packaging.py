@@ -88,7 +88,9 @@ def test_the_entry_point_of_the_wheel_is_the_command_line(wheel: Path) -> None:
 
 def test_the_constraints_pin_every_dependency_and_name_no_address() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"], *extras["dev"], *extras["viewer"]]
+    wanted += project["dependency-groups"]["docs"]
     text = (ROOT / "constraints.txt").read_text()
     pinned = {line.split("==")[0] for line in text.splitlines() if "==" in line}
     for requirement in wanted:

@@ -96,7 +96,7 @@ def beyond_goals(radius: float, *, address: int, spread: float) -> SampleGoal:
 
 
 def in_cells(positions: np.ndarray, *, side: float) -> AdmitsGoal:
-    """Goals whose x, y lie in a square cell, `side` wide, around one of `positions` [K, 2] [m]."""
+    """Goals whose x, y lie in a square cell, `side` wide, around one of `positions` [m], [K, 2]."""
     centers = np.array(positions, np.float32)
 
     def admits(goal: Float[Array, " G"], /) -> Bool[Array, ""]:

@@ -1,0 +1,37 @@
+"""docs/licences.md: every package that is named or pinned stands there, as its metadata have it."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def licences() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("licences", ROOT / "tools" / "licences.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_pinned_or_named_has_a_row(licences: ModuleType) -> None:
+    # Seen to fail: without the row of appnope, which macOS alone installs
+    text = (ROOT / "constraints.txt").read_text()
+    wanted = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+    wanted |= {r.name.lower() for each in licences.named().values() for r in each}
+    assert sorted(wanted - set(licences.rows())) == [], "make licences"
+
+
+def test_the_page_says_what_the_installed_packages_say(licences: ModuleType) -> None:
+    wrong = {
+        name: (said, now)
+        for name, (said, _) in licences.rows().items()
+        if (now := licences.licence(name)) not in (None, said)
+    }
+    assert wrong == {}, "make licences"
