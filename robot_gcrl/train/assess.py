@@ -25,7 +25,7 @@ from robot_gcrl.train.evaluate import (
     policy_mean,
     summary,
 )
-from robot_gcrl.train.loop import agent_of
+from robot_gcrl.train.loop import learner_of
 
 Checkpoint = Literal["best", "last"]
 
@@ -149,7 +149,7 @@ def restore_policy(
     folder = RunFolder.open(path)
     task = load_task(folder.config.task, maze=folder.config.maze)
     folder.require_contract(task.contract.sha256)
-    agent = agent_of(task, folder.config.agent)
+    agent = learner_of(task, folder.config)
     template = jax.eval_shape(agent.init, jax.random.key(0))
     return task, agent, *folder.restore_agent(checkpoint, template)
 
