@@ -1,8 +1,8 @@
 """N robots of a task at once as one brax environment, on any engine of ours.
 
 brax's own wrappers make many worlds of one by vmap, which C MuJoCo cannot follow. This environment
-has its N worlds from the start and is not to be wrapped: give brax's trainers `wrap_env=False`,
-`num_envs=N` and, since they evaluate on as many worlds, `num_eval_envs=N`.
+has its N worlds from the start and is not to be wrapped: give brax's trainers
+`wrap_env_fn=unwrapped`, `num_envs=N` and, since they evaluate on as many worlds, `num_eval_envs=N`.
 
 Its episodes are those of `GoalEnv`, whose worlds begin anew in the step *after* the last one. So
 the last transition of an episode still shows the state that it ended in, from which values
@@ -157,6 +157,14 @@ class RobotWorlds(Env):
             "success": success.astype(jnp.float32),
             "distance": farthest_group(self.worlds.task.contract, distances, jnp),
         }
+
+
+def unwrapped(env: Env, **_: Any) -> Env:
+    """The environment as it is, for `wrap_env_fn` of brax's trainers.
+
+    Their `wrap_env=False` would do for PPO; SAC of brax 0.14.2 fails with it.
+    """
+    return env
 
 
 class NoWorlds(Env):

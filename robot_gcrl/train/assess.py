@@ -72,6 +72,11 @@ def evaluate_run(
 
     task.level(randomize)
     picks = best_of > 1
+    if picks and not agent.has_critic:
+        raise ConfigError(
+            f"best_of is {best_of} and the run {path} is of an algorithm without a critic of "
+            "actions. Expected one of crl, sac_her or td3_her. Leave --best-of out."
+        )
     if picks and agent.config.chunk > 1:
         raise ConfigError(
             f"best_of is {best_of} and the agent decides on {agent.config.chunk} actions at once. "

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from robot_gcrl.agents.baselines.agent import BaselineAgent
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.agents.crl.state import AgentState
-from robot_gcrl.errors import ConfigError, DivergedError
+from robot_gcrl.errors import ConfigError
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.brax_plan import brax_plan
 from robot_gcrl.train.checkpoint import RunFolder
@@ -27,7 +27,7 @@ from robot_gcrl.train.evaluate import make_evaluator, policy_mean, rates, score,
 from robot_gcrl.train.interrupt import Interrupt
 from robot_gcrl.train.live import LiveView
 from robot_gcrl.train.loop import TrainState, learner_of
-from robot_gcrl.train.metrics import MetricsWriter
+from robot_gcrl.train.metrics import DivergedError, MetricsWriter
 from robot_gcrl.train.trackers import Tracking
 
 

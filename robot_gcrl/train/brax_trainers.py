@@ -20,7 +20,7 @@ from brax.training.agents.sac import train as sac
 from robot_gcrl.agents.baselines.agent import BaselineAgent
 from robot_gcrl.agents.baselines.brax_networks import agent_state, ppo_networks, sac_networks
 from robot_gcrl.agents.crl.state import AgentState
-from robot_gcrl.env.brax_worlds import NoWorlds, RobotWorlds
+from robot_gcrl.env.brax_worlds import NoWorlds, RobotWorlds, unwrapped
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.brax_plan import BraxPlan, updates_per_step
 from robot_gcrl.train.config import TrainConfig
@@ -63,7 +63,7 @@ def train_with(
     )
     shared: dict[str, Any] = {
         "environment": worlds,
-        "wrap_env": False,
+        "wrap_env_fn": unwrapped,
         "eval_env": NoWorlds(worlds),
         "num_eval_envs": 1,
         "num_evals": plan.epochs + 1,

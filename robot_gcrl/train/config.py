@@ -124,6 +124,7 @@ class TrainConfig:
                 "replay holds no whole one. Raise prefill or lower agent.chunk."
             )
         self._check_proposal()
+        self._check_algorithm()
         if self.from_checkpoint != "best" and self.start_from is None:
             raise ConfigError(
                 f"from_checkpoint is {self.from_checkpoint!r} and there is no run to start from. "
@@ -150,6 +151,15 @@ class TrainConfig:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}. Expected one of {', '.join(choices)}. "
                     f"Set {name} to one of them."
+                )
+
+    def _check_algorithm(self) -> None:
+        for name in ("start_from", "dataset"):
+            if self.algorithm != "crl" and getattr(self, name) is not None:
+                raise ConfigError(
+                    f"{option(name)} is {getattr(self, name)} and algorithm is "
+                    f"{self.algorithm!r}. Expected it with crl alone, which reads it. Leave it "
+                    "out, or choose crl."
                 )
 
     def _check_proposal(self) -> None:

@@ -80,7 +80,6 @@ def test_a_fall_has_no_value_behind_it_and_a_time_limit_has():
 
 @pytest.mark.parametrize("reward", ["sparse", "dense"])
 def test_rewards_are_of_the_state_that_was_reached_in_si_units(reward):
-    # Seen to fail: with distances in observation units.
     agent, batch = make("sac_her", reward=reward), batch_of()
     distance = np.linalg.norm((batch.achieved - batch.goal) / SCALE, axis=-1)
     expected = -distance / 0.25 if reward == "dense" else np.where(distance <= 0.25, 0.0, -1.0)
@@ -102,8 +101,6 @@ def naive_policy(actor, observation, goal):
 
 
 def test_the_losses_of_sac_are_those_of_its_equations():
-    # Seen to fail: with the greater of two values in the target, without the entropy there, and
-    # with the target's values taken of the learned critics after they were moved apart.
     agent, batch, key = make("sac_her"), batch_of(), jax.random.key(5)
     state = jax.jit(agent.init)(jax.random.key(1))
     moved = jax.tree.map(lambda leaf: leaf * 1.1, state.critic["target"])
@@ -151,7 +148,6 @@ def check_followed(before, after, names):
 
 
 def test_the_losses_of_td3_are_those_of_its_equations():
-    # Seen to fail: without the limit of the noise, and with the greater of two values.
     agent, batch, key = make("td3_her"), batch_of(), jax.random.key(5)
     state = jax.jit(agent.init)(jax.random.key(1))
     learn = jax.jit(agent.learn_from)
@@ -230,7 +226,7 @@ def wanderings(key, rows: int = 40, worlds: int = 100, length: int = 10) -> Repl
 
 @pytest.mark.parametrize("algorithm", ["sac_her", "td3_her", "gcbc"])
 def test_each_learns_where_to_go_from_aimless_wandering(algorithm):
-    # Untrained, the carts end 0.8 m away. Seen to fail: with goals of other worlds.
+    # Untrained, the carts end 0.8 m away.
     agent = make(algorithm, batch_size=128, target_rate=0.02)
     replay = wanderings(jax.random.key(0))
 

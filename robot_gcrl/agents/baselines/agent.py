@@ -127,16 +127,8 @@ class BaselineAgent(Agent):
         action: Float[Array, "*batch K"],
         goal: Float[Array, "*batch G"],
     ) -> Float[Array, "*batch"]:
-        """The value that the critics give, the lower of two.
-
-        Raises:
-          ConfigError: the algorithm learns none.
-        """
-        if not self.has_critic:
-            raise ConfigError(
-                f"Algorithm {self.algorithm!r} has no critic that tells actions apart. Expected "
-                "crl, sac_her or td3_her. Leave --best-of out."
-            )
+        """The value that the critics give, the lower of two; where there are none, no call."""
+        assert self.has_critic
         observation, goal = self.normalized(state.moments, observation, goal)
         return jnp.min(self.values(state.critic["online"], observation, action, goal), axis=0)
 
