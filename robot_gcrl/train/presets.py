@@ -97,11 +97,9 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 }
 
 # Of an algorithm, where it differs from the defaults. brax's trainers relabel no goal, so that a
-# sparse reward would hardly ever differ from -1
-_ALGORITHMS: dict[str, dict[str, Any]] = {
-    "ppo": {"baseline.reward": "dense"},
-    "sac": {"baseline.reward": "dense"},
-}
+# sparse reward would hardly ever differ from -1; and goals are tens of success radii away
+_DENSE = {"baseline.reward": "dense", "baseline.reward_scale": 0.1}
+_ALGORITHMS: dict[str, dict[str, Any]] = {"ppo": _DENSE, "sac": _DENSE}
 
 
 def make_train_config(
