@@ -31,13 +31,13 @@ from brax.training.distribution import NormalTanhDistribution
 from robot_gcrl.agents.baselines import brax_networks
 from robot_gcrl.env.brax_worlds import RobotWorlds
 
-N, T = 6, 5
+N, T = 6, 12
 
 
 @pytest.fixture(scope="module")
 def states():
     """The worlds of a box that falls, some of them too fast; and every state of two episodes."""
-    task = box_task(episode_length=T, highest=2.0)
+    task = box_task(episode_length=T, highest=1.5)
     engine = make_engine(
         "native", task.model, num_worlds=N, substeps=task.substeps, threads=1, overlap=False
     )
@@ -51,7 +51,7 @@ def states():
             following = env.step(state, jnp.zeros((N, env.action_size)))
             return following, following
 
-        _, rest = jax.lax.scan(step, first, length=40)
+        _, rest = jax.lax.scan(step, first, length=60)
         return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, rest)
 
     found = run(jax.random.split(jax.random.PRNGKey(0), N)[None])
