@@ -19,6 +19,7 @@ from robot_gcrl.train.assess import evaluate_run
 from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
 from robot_gcrl.train.config import TrainConfig, flat, option
 from robot_gcrl.train.config_json import from_content, to_content
+from robot_gcrl.train.presets import as_algorithm
 from robot_gcrl.train.settings import make_train_config
 
 DEFAULT = "default"
@@ -238,7 +239,7 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
     choices = {name: options.pop(name) for name in _CHOICES if name in options}
     if "dataset" in choices:
         refuse_collecting(options)
-    refuse_unread(choices.get("algorithm", "crl"), options)
+    refuse_unread(as_algorithm(choices.get("algorithm", "crl")), options)
     base = make_train_config(task, **choices)
     if study.minutes is not None:
         if "steps" in options or "minutes" in options:

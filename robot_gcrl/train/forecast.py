@@ -90,5 +90,5 @@ def _update_seconds(task: Task, config: TrainConfig) -> float:
     for part in network_parts(contract, config):
         ends = part.inputs + part.outputs
         passes = _PASSES[config.algorithm][part.name]
-        numbers += part.count * passes * rows * part.width * (part.depth * part.width + ends)
+        numbers += part.number * passes * rows * part.width * (part.depth * part.width + ends)
     return _BESIDE_PRODUCTS * numbers * seconds_per_number

@@ -43,7 +43,7 @@ class NetworkPart(NamedTuple):
 
     Attributes:
       name: of the kind.
-      count: how many.
+      number: how many.
       inputs: numbers that each takes.
       depth: of each.
       width: of each.
@@ -52,7 +52,7 @@ class NetworkPart(NamedTuple):
     """
 
     name: str
-    count: int
+    number: int
     inputs: int
     depth: int
     width: int
@@ -76,7 +76,7 @@ def estimate(
         head = (width + 1) * part.outputs
         head += (2 if agent.norm == "layer" else 1) * width * agent.final_norm
         activations = agent.batch_size * width * (_KEPT * depth // 4 + _INSIDE)
-        networks += part.count * ((layers + head) * (_COPIES + part.targets) + activations)
+        networks += part.number * ((layers + head) * (_COPIES + part.targets) + activations)
     logits = agent.num_critics * agent.batch_size**2 * (config.algorithm == "crl")
     return Memory(
         replay=(_stored_rows(config) if rows is None else rows)

@@ -129,7 +129,7 @@ def make_train_config(
     chosen = preset or ("laptop" if on_cpu else "default")
     if chosen not in PRESETS:
         raise unknown_name("preset", chosen, PRESETS, see="robot-gcrl train --help")
-    learned_by = _algorithm(algorithm)
+    learned_by = as_algorithm(algorithm)
     refuse_unread(learned_by, (name for name, value in overrides.items() if value is not None))
     if overrides.get("dataset") is not None:
         refuse_collecting(overrides)
@@ -183,7 +183,12 @@ def _budget(task: Task, preset: Preset) -> Budget:
     )
 
 
-def _algorithm(name: str) -> Algorithm:
+def as_algorithm(name: str) -> Algorithm:
+    """The algorithm of this name.
+
+    Raises:
+      UnknownNameError: there is none.
+    """
     for algorithm in get_args(Algorithm):
         if algorithm == name:
             return algorithm

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from robot_gcrl.agents.baselines.agent import BaselineAgent
 from robot_gcrl.contract.observe import goal_distances
 from robot_gcrl.env.goal_env import GoalEnv
 from robot_gcrl.errors import EngineError
 from robot_gcrl.nets.tanh_normal import TanhNormal
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.policy.verify import verify_policy
+from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.assess import evaluate_run, restore_policy
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.export import export_run
@@ -98,10 +100,9 @@ def test_brax_draws_from_the_distribution_that_is_ours():
 
 
 def test_what_brax_learned_acts_as_brax_acts():
-    from robot_gcrl.task.registry import load_task
-
     task = load_task("reacher")
     agent = learner_of(task, make_train_config("reacher", preset="smoke", algorithm="ppo"))
+    assert isinstance(agent, BaselineAgent)
     both = 3.0 + 2.0 * jax.random.normal(jax.random.key(0), (500, 10))
     statistics = running_statistics.init_state(specs.Array((10,), jnp.dtype("float32")))
     statistics = running_statistics.update(statistics, both)

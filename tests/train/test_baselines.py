@@ -128,6 +128,7 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path, algorithm):
     program = make_program(task, config)
 
     def go_on(state, first: int, last: int):
+        sums = {}
         for iteration in range(first, last):
             counts = update_counts(config, iteration) + np.int32(1)
             state, sums = program.iterate(state, counts)
@@ -141,6 +142,7 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path, algorithm):
         resumed_state, _ = go_on(again, 2, 3)
     assert same_bits(whole, resumed_state)
     assert float(sums["learner/count"]) > 0
+    assert whole.replay
     size = task.contract.observation_size + task.contract.goal_size
     assert whole.replay.observation.shape[-1] == size
     # A goal that was commanded is in the replay, in observation units

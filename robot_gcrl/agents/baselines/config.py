@@ -144,6 +144,8 @@ _CONTRASTIVE = (
     "agent.learn_cosine_scale",
     "agent.num_critics",
     "agent.cloning",
+    "agent.random_goals",
+    "agent.moving_share",
     "start_from",
     "from_checkpoint",
     "dataset",
