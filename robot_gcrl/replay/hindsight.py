@@ -26,6 +26,8 @@ from robot_gcrl.replay.buffer import EPISODE_NUMBER, Replay, row_index, stored_r
 # over with a probability of 2^-64; with chunks, of 6e-7 where a fifth of the rows are anchors. A
 # draw that is left over repeats another anchor.
 _MAX_ROUNDS = 64
+# Rows drawn for each one of a batch that prefers some
+_DRAWS = 8
 
 
 class Batch(NamedTuple):
@@ -58,6 +60,18 @@ class Anchors(NamedTuple):
     world: Int[Array, " B"]
 
 
+class Moving(NamedTuple):
+    """A preference for rows after which the achieved goal changed.
+
+    Attributes:
+      share: of the batch that is to consist of them.
+      beyond: [G], a change of any component by more than this counts, in observation units.
+    """
+
+    share: float
+    beyond: np.ndarray
+
+
 def sample(
     replay: Replay,
     key: PRNGKeyArray,
@@ -67,6 +81,7 @@ def sample(
     goal_index: np.ndarray | Sequence[int],
     max_rows: int,
     chunk: int = 1,
+    moving: Moving | None = None,
 ) -> Batch:
     """B independent draws of an anchor and a later row of its episode.
 
@@ -81,11 +96,19 @@ def sample(
       goal_index: int [G], the observation components that a goal consists of.
       max_rows: the most rows an episode has (its length in control steps + 1).
       chunk: H.
+      moving: which rows are preferred; None for no preference, at no cost.
     """
     anchor_key, offset_key = jax.random.split(key)
-    anchors = sample_anchors(replay, key=anchor_key, batch_size=batch_size, chunk=chunk)
+    draws = batch_size * (1 if moving is None else _DRAWS)
+    anchors = sample_anchors(replay, key=anchor_key, batch_size=draws, chunk=chunk)
     remaining = rows_remaining(replay, anchors, max_rows=max_rows)
     offset = sample_offset(remaining, key=offset_key, gamma=gamma)
+    if moving is not None:
+        index = np.asarray(goal_index)
+        moved = _has_moved(replay, anchors, offset, index, moving.beyond)
+        taken = _prefer(moved, batch_size, int(moving.share * batch_size))
+        anchors = Anchors(anchors.row[taken], anchors.world[taken])
+        remaining, offset = remaining[taken], offset[taken]
     at = row_index(replay, anchors.row), anchors.world
     rows = row_index(replay, anchors.row[:, None] + jnp.arange(chunk))
     later = row_index(replay, anchors.row + offset), anchors.world
@@ -96,6 +119,32 @@ def sample(
         offset=offset,
         remaining=remaining,
     )
+
+
+def _has_moved(
+    replay: Replay,
+    anchors: Anchors,
+    offset: Int[Array, " D"],
+    goal_index: np.ndarray,
+    beyond: np.ndarray,
+) -> Bool[Array, " D"]:
+    """Whether anything of the achieved goal is elsewhere `offset` rows later."""
+    now, later = (
+        replay.observation[row_index(replay, row), anchors.world][:, goal_index]
+        for row in (anchors.row, anchors.row + offset)
+    )
+    return (jnp.abs(later - now) > beyond).any(-1)
+
+
+def _prefer(moved: Bool[Array, " D"], batch_size: int, wanted: int) -> Int[Array, " B"]:
+    """Which of D draws are taken: `wanted` that moved, or as many as did, and others as they come.
+
+    The others are draws of their own, so that none is taken twice.
+    """
+    others = moved.shape[0] - (batch_size - wanted)
+    # top_k takes equals in their order
+    _, first = lax.top_k(moved[:others].astype(jnp.float32), wanted)
+    return jnp.concatenate((first, jnp.arange(others, moved.shape[0], dtype=first.dtype)))
 
 
 def sample_anchors(

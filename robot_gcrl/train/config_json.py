@@ -38,6 +38,8 @@ _SINCE = {
     "from_checkpoint": "best",
     "track": "none",
     "cloning": 0.0,
+    "random_goals": 0.0,
+    "moving_share": 0.0,
     "dataset": None,
     "algorithm": "crl",
     "baseline": dataclasses.asdict(BaselineConfig()),

@@ -21,10 +21,13 @@ from robot_gcrl.agents.baselines.agent import make_baseline
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
+from robot_gcrl.contract.contract import Contract
 from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
+from robot_gcrl.env.pool import component_radii
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.buffer import Replay, add, make_replay
+from robot_gcrl.replay.hindsight import Moving
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.brax_plan import brax_plan
 from robot_gcrl.train.config import TrainConfig
@@ -33,6 +36,9 @@ from robot_gcrl.train.proposal_sums import proposal_sums
 
 Sums = dict[str, Float[Array, ""]]
 Carry = tuple[AgentState, Replay, EnvState, Queue]
+
+# Of the success radius: what an achieved goal must move by to count as moving
+_MOVED = 0.1
 
 
 class TrainState(NamedTuple):
@@ -253,6 +259,7 @@ def _iterate(
             learn_key,
             count + ticket.token,
             agent,
+            contract=task.contract,
             goal_index=env.memory_goal_index,
             max_rows=task.episode_length + 1,
         )
@@ -280,6 +287,7 @@ def learn(
     count: Int[Array, ""],
     agent: Agent,
     *,
+    contract: Contract,
     goal_index: np.ndarray,
     max_rows: int,
 ) -> tuple[AgentState, Sums]:
@@ -291,12 +299,20 @@ def learn(
       key: used once.
       count: of updates.
       agent: that learns.
+      contract: whose success radii say what counts as moving.
       goal_index: int [G], where a row holds what was achieved, in observation units.
       max_rows: the most rows that an episode has.
     """
+    config = agent.config
+    moving = None
+    if config.moving_share > 0.0:
+        beyond = _MOVED * component_radii(contract) * contract.goal_scale
+        moving = Moving(config.moving_share, beyond)
 
     def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
-        return agent.improve(learner, replay, key, goal_index=goal_index, max_rows=max_rows)
+        return agent.improve(
+            learner, replay, key, goal_index=goal_index, max_rows=max_rows, moving=moving
+        )
 
     def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
         learner, sums = carry

@@ -342,3 +342,41 @@ def test_cloning_is_the_likelihood_of_the_stored_actions(chunk: int):
     densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
     loss = naive.cloned_actor_loss(energies, densities, np.exp(state.log_temperature), each, 0.7)
     assert float(metrics["actor_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_some_rows_of_the_actor_pursue_what_another_row_led_to():
+    # Seen to fail: with psi of the row's own goal; with cloning over all rows
+    agent = small_agent(cloning=0.7, random_goals=0.35)
+    state = jax.jit(agent.init)(jax.random.key(3))
+    batch, key = batch_of(), jax.random.key(5)
+    _, metrics = jax.jit(agent.update)(state, batch, key)
+    # int(0.35 * 10) rows are moved: 0, 1 and 2 take the goals of 9, 0 and 1
+    goal = np.asarray(batch.goal, np.float64)[[9, 0, 1, 3, 4, 5, 6, 7, 8, 9]]
+    inputs = np.hstack([np.asarray(batch.observation, np.float64), goal])
+    pairs = [
+        naive.split_output(o) for o in naive.residual_network(inputs, naive.float64(state.actor))
+    ]
+    stored = np.asarray(batch.action)
+    each = [naive.log_density_of(*pairs[row], stored[row]) for row in range(3, 10)]
+    assert float(metrics["cloning_loss"]) == pytest.approx(-np.mean(each), rel=1e-4)
+    noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
+    drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
+    critic = naive.float64(state.critic)
+    phi = naive.residual_network(
+        np.hstack([np.asarray(batch.observation, np.float64), drawn]), critic["sa_encoder"]
+    )
+    psi = naive.residual_network(goal, critic["g_encoder"])
+    energies = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
+    densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
+    loss = naive.cloned_actor_loss(energies, densities, np.exp(state.log_temperature), each, 0.7)
+    assert float(metrics["actor_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_critic_keeps_its_own_goals_where_the_actor_does_not():
+    metrics = []
+    for share in (0.0, 1.0):
+        agent = small_agent(random_goals=share)
+        state = jax.jit(agent.init)(jax.random.key(3))
+        metrics.append(jax.jit(agent.update)(state, batch_of(), jax.random.key(5))[1])
+    assert float(metrics[0]["critic_loss"]) == pytest.approx(float(metrics[1]["critic_loss"]))
+    assert abs(float(metrics[0]["actor_loss"]) - float(metrics[1]["actor_loss"])) > 1e-3

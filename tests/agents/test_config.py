@@ -33,6 +33,8 @@ REFUSED = [
     ("energy", "norm", "one of l2, squared_l2, dot, cosine"),
     ("cosine_scale", 0.0, "a number above 0"),
     ("num_critics", 3, "1 or 2"),
+    ("random_goals", 1.5, "a share from 0 to 1"),
+    ("moving_share", -0.1, "a share from 0 to 1"),
     ("eval_action", "median", "one of mode, mean"),
     ("norm", "batch", "one of layer, rms, hyperspherical"),
 ]
@@ -86,6 +88,17 @@ def test_the_survival_critic_has_its_own_loss():
     assert str(error.value) == (
         "Agent setting loss is 'symmetric_infonce' with critic 'survival'. Expected 'infonce', the "
         "default: this critic has a likelihood of its own in its place. Leave loss out."
+    )
+
+
+def test_nothing_is_cloned_where_no_row_keeps_its_goal():
+    CrlConfig(cloning=0.1, random_goals=0.9)
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(cloning=0.1, random_goals=1.0)
+    assert str(error.value) == (
+        "Agent settings cloning is above 0 and random_goals is 1.0: actions are cloned for the "
+        "goals that they led to, and no row has that. Expected a share below 1. Lower "
+        "random_goals, or leave cloning out."
     )
 
 

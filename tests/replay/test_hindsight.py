@@ -29,7 +29,9 @@ def ring(request: pytest.FixtureRequest) -> Replay:
     return RING if request.param == "wrapped" else fill(41, [[2], [24], [1, 9]], steps=31)
 
 
-def draw(replay: Replay, seed: int = 0, chunk: int = 1) -> hindsight.Batch:
+def draw(
+    replay: Replay, seed: int = 0, chunk: int = 1, moving: hindsight.Moving | None = None
+) -> hindsight.Batch:
     """DRAWS rows; observation and goal are (world, time)."""
     return jax.jit(
         lambda replay, key: hindsight.sample(
@@ -40,6 +42,7 @@ def draw(replay: Replay, seed: int = 0, chunk: int = 1) -> hindsight.Batch:
             goal_index=[0, 1],
             max_rows=MAX_ROWS,
             chunk=chunk,
+            moving=moving,
         )
     )(replay, jax.random.key(seed))
 
@@ -245,3 +248,34 @@ def test_the_newest_row_is_never_an_anchor():
     )(replay, jax.random.key(0))
     assert time not in np.asarray(batch.observation[:, 1])
     assert float(batch.goal.max()) == time
+
+
+def test_rows_that_move_are_preferred_and_the_others_are_draws_as_ever():
+    # Seen to fail: with >= in place of >; with all rows preferred
+    preferred = int(0.6 * DRAWS)
+    # A goal's second component is a time: it moves by the offset
+    batch = draw(RING, moving=hindsight.Moving(0.6, np.array([0.5, 3.0])))
+    assert int(batch.offset[:preferred].min()) == 4
+    others = jax.tree.map(lambda column: column[preferred:], batch)
+    check_anchors(RING, others)
+    check_goals(RING, others)
+
+
+def test_as_many_move_as_are_found():
+    # One world of long episodes among seven of single steps: about an eighth of the rows, less
+    # those near an episode's end, is what eight draws for each row find
+    ring = fill(200, [[20]] + [[2]] * 7, steps=200)
+    batch = draw(ring, moving=hindsight.Moving(1.0, np.array([0.5, 6.0])))
+    natural = draw(ring)
+    share, expected = (float((b.offset > 6).mean()) for b in (batch, natural))
+    assert share == pytest.approx(8 * expected, rel=0.05)
+    assert share < 1.0
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 3, 5])
+def test_no_draw_is_taken_twice(wanted: int):
+    moved = np.random.default_rng(wanted).random(40) < 0.3
+    taken = np.asarray(hindsight._prefer(jnp.asarray(moved), 5, wanted))
+    candidates = range(40 - (5 - wanted))
+    first = [i for i in candidates if moved[i]] + [i for i in candidates if not moved[i]]
+    assert list(taken) == first[:wanted] + list(range(40 - (5 - wanted), 40))

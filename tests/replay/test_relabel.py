@@ -58,7 +58,7 @@ def remaining_of(ring: Replay, batch: relabel.Transitions) -> np.ndarray:
 
 def test_a_transition_is_a_row_and_the_next_of_its_episode(ring):
     batch = draw(ring, "future")
-    np.testing.assert_array_equal(batch.next_row, batch.row + np.float32([0, 1]))
+    np.testing.assert_array_equal(batch.next_row, batch.row + np.array([0, 1], np.float32))
     np.testing.assert_array_equal(batch.achieved, batch.next_row)
     np.testing.assert_array_equal(batch.action[:, 0], batch.row[:, 1])
     raw = np.asarray(ring.episode)

@@ -238,6 +238,8 @@ OTHER = {
     "chunk": 2,
     "eval_action": "mean",
     "cloning": 1.0,
+    "random_goals": 0.5,
+    "moving_share": 0.5,
 }
 
 

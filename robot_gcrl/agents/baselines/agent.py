@@ -28,6 +28,7 @@ from robot_gcrl.errors import ConfigError
 from robot_gcrl.nets.moments import make_moments
 from robot_gcrl.nets.tanh_normal import mode
 from robot_gcrl.replay.buffer import Replay
+from robot_gcrl.replay.hindsight import Moving
 from robot_gcrl.replay.relabel import Transitions, sample_transitions
 
 _UPDATES = {"sac_her": sac_update, "td3_her": td3_update, "gcbc": cloning_update}
@@ -140,8 +141,13 @@ class BaselineAgent(Agent):
         *,
         goal_index: np.ndarray,
         max_rows: int,
+        moving: Moving | None = None,
     ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
-        """One gradient step on a batch that is drawn from `replay` and relabelled."""
+        """One gradient step on a batch that is drawn from `replay` and relabelled.
+
+        No row is preferred: `moving` is of the contrastive agent alone, and refused before.
+        """
+        del moving
         sample_key, update_key = jax.random.split(key)
         batch = sample_transitions(
             replay,

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import (
@@ -38,7 +38,7 @@ from robot_gcrl.nets.tanh_normal import (
     sample_tanh_normal,
 )
 from robot_gcrl.replay.buffer import Replay
-from robot_gcrl.replay.hindsight import Batch, sample
+from robot_gcrl.replay.hindsight import Batch, Moving, sample
 
 Queue = Float[Array, "*batch Q"] | tuple[()]
 """What is left of the chunks that robots execute; () without chunks. See `contract.chunk`."""
@@ -178,6 +178,7 @@ class Agent:
         *,
         goal_index: np.ndarray,
         max_rows: int,
+        moving: Moving | None = None,
     ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
         """One gradient step on a batch that is drawn from `replay`; arguments as of `sample`."""
         sample_key, update_key = jax.random.split(key)
@@ -190,6 +191,7 @@ class Agent:
             goal_index=goal_index,
             max_rows=max_rows,
             chunk=config.chunk,
+            moving=moving,
         )
         observed = batch.observation[:, : self.observation_size]
         return self.update(state, batch._replace(observation=observed), update_key)
@@ -242,7 +244,8 @@ class Agent:
         psi: Float[Array, "*C B E"],
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        policy = self.networks.policy(actor, batch.observation, batch.goal)
+        own, goal, psi = self._actor_goals(batch, psi)
+        policy = self.networks.policy(actor, batch.observation, goal)
         action, density = sample_tanh_normal(policy, key=key)
         phi = self.networks.phi(state.critic, batch.observation, action)
         energy = self.networks.energy(state.critic, phi, psi)
@@ -253,9 +256,26 @@ class Agent:
         temperature = jnp.exp(state.log_temperature)
         if (cloning := self.config.cloning) == 0.0:
             return actor_loss(energy, density, temperature), watched
-        cloned = -jnp.mean(log_density(policy, batch.action))
+        # An action is worth cloning for the goal that it led to
+        cloned = -jnp.mean(log_density(policy, batch.action), where=own)
         loss = cloned_actor_loss(energy, density, temperature, cloned=cloned, cloning=cloning)
         return loss, watched | {"cloning_loss": cloned}
+
+    def _actor_goals(
+        self, batch: Batch, psi: Float[Array, "*C B E"]
+    ) -> tuple[Bool[Array, " B"] | None, Float[Array, "B G"], Float[Array, "*C B E"]]:
+        """Which rows keep their own goal (None: all), the goals, and their embeddings.
+
+        The rows are in no order, so the first ones stand for any; each of them takes the goal of
+        the row before it. Contrastive RL (arXiv 2206.07568) has it in its published code, for none,
+        half or all of the rows.
+        """
+        rows = np.arange(batch.goal.shape[0])
+        moved = rows < int(self.config.random_goals * len(rows))
+        if not moved.any():
+            return None, batch.goal, psi
+        taken = np.where(moved, rows - 1, rows)
+        return jnp.asarray(~moved), batch.goal[taken], psi[..., taken, :]
 
     def normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
         """Observation and goal as networks are given them; the goal by its components' moments."""

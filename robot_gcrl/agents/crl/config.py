@@ -27,6 +27,8 @@ LEARNING = frozenset(
         "gamma",
         "loss",
         "cloning",
+        "random_goals",
+        "moving_share",
     }
 )
 """Settings that say how is learned: what given parameters compute does not depend on them.
@@ -103,6 +105,11 @@ class CrlConfig:
         ("mode"), or by the distribution's mean after tanh ("mean").
       cloning: weight of behaviour cloning in the actor's loss: of minus log pi of the stored action
         for the goal that it led to; the rest of the loss is then divided by the mean energy.
+      random_goals: share of the rows for which the actor learns to reach what another row led to,
+        wherever that is, instead of what its own episode went on to: goals farther than gamma sees.
+      moving_share: share of a batch whose goal lies elsewhere than what was achieved at the row, by
+        more than a tenth of the success radius, as far as eight draws for each row find such ones:
+        most rows of an arm that has not learned to touch a cube say nothing about cubes.
     """
 
     depth: int = 4
@@ -132,6 +139,8 @@ class CrlConfig:
     num_critics: int = 1
     eval_action: EvalAction = "mode"
     cloning: float = 0.0
+    random_goals: float = 0.0
+    moving_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -157,6 +166,9 @@ class CrlConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")
+        for name in ("random_goals", "moving_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise _refuse(name, getattr(self, name), "a share from 0 to 1")
         if self.num_critics not in (1, 2):
             raise _refuse("num_critics", self.num_critics, "1 or 2")
         if not math.isfinite(self.initial_log_temperature):
@@ -165,6 +177,12 @@ class CrlConfig:
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
+        if self.cloning > 0.0 and self.random_goals == 1.0:
+            raise ConfigError(
+                "Agent settings cloning is above 0 and random_goals is 1.0: actions are cloned for "
+                "the goals that they led to, and no row has that. Expected a share below 1. Lower "
+                "random_goals, or leave cloning out."
+            )
         self._check_choices()
         self._check_cosine()
         self._check_critic()
