@@ -204,6 +204,17 @@ def test_noise_is_added_in_training_alone():
     np.testing.assert_allclose(spread, np.exp(policy.log_std[0]), rtol=0.1)
 
 
+def test_of_two_critics_the_lower_value_tells_actions_apart():
+    agent = make("td3_her")
+    state = jax.jit(agent.init)(jax.random.key(1))
+    batch = batch_of()
+    observation = batch.row[:, :3]
+    energy = agent.energy(state, observation, batch.action, batch.goal)
+    values = naive_values(state.critic["online"], observation, batch.action, batch.goal)
+    np.testing.assert_allclose(energy, values.min(0), rtol=1e-4, atol=1e-6)
+    assert (values[0] < values[1]).any() or (values[1] < values[0]).any()
+
+
 def wanderings(key, rows: int = 40, worlds: int = 100, length: int = 10) -> Replay:
     """Carts that move 0.3 m by an action, at random, until 10 rows are over or they leave."""
     place_key, action_key, goal_key = jax.random.split(key, 3)
