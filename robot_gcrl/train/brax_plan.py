@@ -14,7 +14,8 @@ class BraxPlan(NamedTuple):
     """One run.
 
     Attributes:
-      epochs: how many; an evaluation comes after each.
+      epochs: how many; an evaluation comes after each. There are fewer than evaluations were asked
+        for where that leaves less to round.
       prefill: control steps before the first gradient step, all worlds together.
       control_steps: in an epoch, all worlds together.
       gradient_steps: in an epoch.
@@ -38,7 +39,7 @@ def brax_plan(config: TrainConfig) -> BraxPlan:
             f"agent.norm is 'hyperspherical' and algorithm is {config.algorithm!r}. Expected layer "
             "or rms: brax's optimizers keep no weights on spheres. Choose one of them."
         )
-    epochs = max(config.evaluations, 1)
+    wanted = max(config.evaluations, 1)
     if config.algorithm == "ppo":
         if worlds % baseline.minibatches:
             raise ConfigError(
@@ -46,7 +47,7 @@ def brax_plan(config: TrainConfig) -> BraxPlan:
                 "Expected a divisor of num_envs: PPO divides its worlds. Change one of them."
             )
         collected = worlds * baseline.unroll
-        steps = -(-config.steps // (epochs * collected))
+        epochs, steps = _divided(-(-config.steps // collected), wanted)
         gradients = steps * baseline.minibatches * baseline.epochs
         return BraxPlan(epochs, 0, steps * collected, gradients)
     prefill = config.prefill * worlds
@@ -56,8 +57,14 @@ def brax_plan(config: TrainConfig) -> BraxPlan:
             f"{config.steps}. Expected steps that are left to learn in. Raise steps or lower "
             "prefill."
         )
-    steps = -(-(config.steps - prefill) // (epochs * worlds))
+    epochs, steps = _divided(-(-(config.steps - prefill) // worlds), wanted)
     return BraxPlan(epochs, prefill, steps * worlds, steps * updates_per_step(config))
+
+
+def _divided(steps: int, wanted: int) -> tuple[int, int]:
+    """Epochs, at most so many, of equally many training steps: as few as cover all of them."""
+    each = -(-steps // wanted)
+    return -(-steps // each), each
 
 
 def updates_per_step(config: TrainConfig) -> int:

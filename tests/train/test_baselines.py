@@ -202,6 +202,10 @@ def test_a_plan_of_brax_is_the_budget_in_whole_steps(tmp_path):
     assert 5000 <= plan.epochs * plan.control_steps < 5000 + 3 * 256
     assert plan.gradient_steps == plan.control_steps // 256 * 8 * 4
     assert gradient_steps(ppo, 2) == 2 * plan.gradient_steps
+    # Of 25 training steps in at most 16 epochs: 13 of 2, and not 16 of 2
+    laptop = make_train_config("reacher", preset="laptop", algorithm="ppo")
+    assert brax_plan(laptop).epochs == 13
+    assert 13 * brax_plan(laptop).control_steps == 106_496
     sac = make_config(tmp_path, algorithm="sac", steps=5000, num_envs=16, evaluations=3,
                       control_steps_per_update=6.0)  # fmt: skip
     plan = brax_plan(sac)
