@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.draws import grid_variants, random_variants
 from robot_gcrl.train.assess import evaluate_run
-from robot_gcrl.train.collecting import refuse_collecting
+from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
 from robot_gcrl.train.config import TrainConfig, flat, option
 from robot_gcrl.train.config_json import from_content, to_content
+from robot_gcrl.train.presets import as_algorithm
 from robot_gcrl.train.settings import make_train_config
 
 DEFAULT = "default"
@@ -32,7 +33,7 @@ starts and goals that did not choose it.
 """
 
 # What `train` resolves before any other option
-_CHOICES = ("preset", "engine", "maze", "dataset")
+_CHOICES = ("preset", "engine", "maze", "dataset", "algorithm")
 _KEYS = ("tasks", "seeds", "minutes", "options", "per_task", "variants", "evaluation")
 # What stands for variants, and what makes them of it
 _DRAWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]] = {
@@ -238,6 +239,7 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
     choices = {name: options.pop(name) for name in _CHOICES if name in options}
     if "dataset" in choices:
         refuse_collecting(options)
+    refuse_unread(as_algorithm(choices.get("algorithm", "crl")), options)
     base = make_train_config(task, **choices)
     if study.minutes is not None:
         if "steps" in options or "minutes" in options:

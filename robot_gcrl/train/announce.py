@@ -2,7 +2,9 @@
 
 import jax
 
+from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.task.task import Task
+from robot_gcrl.train.brax_plan import brax_plan
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset
 from robot_gcrl.train.forecast import forecast_seconds
@@ -23,7 +25,8 @@ def announcement(task: Task, config: TrainConfig, dataset: Dataset | None = None
             f"  sizes    observation {contract.observation_size}, action {contract.action_size}, "
             f"goal {contract.goal_size}, episodes of {task.episode_length} x "
             f"{contract.control_dt:g} s",
-            f"  agent    depth {agent.depth}, width {agent.width}, batch {agent.batch_size}, "
+            f"  agent    {_algorithm(config)}depth {agent.depth}, width {agent.width}, "
+            f"batch {_batch(config)}, "
             f"gamma {agent.gamma:g}, preset {config.preset}",
             *_realism(config),
             f"  budget   {_budget(config)}{limit}",
@@ -44,9 +47,24 @@ def _data(dataset: Dataset | None) -> tuple[str, ...]:
     return (f"  data     {dataset.path}: {dataset.rows:,} rows, {dataset.episodes:,} episodes",)
 
 
+def _algorithm(config: TrainConfig) -> str:
+    return "" if config.algorithm == "crl" else f"{config.algorithm}, "
+
+
+def _batch(config: TrainConfig) -> int:
+    if config.algorithm == "ppo":
+        return config.num_envs * config.baseline.unroll // config.baseline.minibatches
+    return config.agent.batch_size
+
+
 def _budget(config: TrainConfig) -> str:
     if config.dataset is not None:
         return f"{config.steps:,} gradient steps"
+    if config.algorithm in BRAX:
+        plan = brax_plan(config)
+        steps = plan.prefill + plan.epochs * plan.control_steps
+        gradients = plan.epochs * plan.gradient_steps
+        return f"{steps:,} control steps, {gradients:,} gradient steps, {plan.epochs} epochs"
     updates = config.steps / config.control_steps_per_update
     return f"{config.steps:,} control steps, {updates:,.0f} gradient steps"
 

@@ -25,7 +25,7 @@ from robot_gcrl.train.evaluate import (
     policy_mean,
     summary,
 )
-from robot_gcrl.train.loop import agent_of
+from robot_gcrl.train.loop import learner_of
 
 Checkpoint = Literal["best", "last"]
 
@@ -72,6 +72,11 @@ def evaluate_run(
 
     task.level(randomize)
     picks = best_of > 1
+    if picks and not agent.has_critic:
+        raise ConfigError(
+            f"best_of is {best_of} and the run {path} is of an algorithm without a critic of "
+            "actions. Expected one of crl, sac_her or td3_her. Leave --best-of out."
+        )
     if picks and agent.config.chunk > 1:
         raise ConfigError(
             f"best_of is {best_of} and the agent decides on {agent.config.chunk} actions at once. "
@@ -149,7 +154,7 @@ def restore_policy(
     folder = RunFolder.open(path)
     task = load_task(folder.config.task, maze=folder.config.maze)
     folder.require_contract(task.contract.sha256)
-    agent = agent_of(task, folder.config.agent)
+    agent = learner_of(task, folder.config)
     template = jax.eval_shape(agent.init, jax.random.key(0))
     return task, agent, *folder.restore_agent(checkpoint, template)
 

@@ -1,10 +1,13 @@
-"""Settings that only collecting reads: refused beside --dataset, where nothing is collected.
+"""Settings that a run would not read, refused where they were given.
+
+Beside --dataset nothing is collected; and no algorithm reads what is of another one.
 
 Imports neither JAX nor MuJoCo.
 """
 
 from collections.abc import Iterable
 
+from robot_gcrl.agents.baselines.config import Algorithm, unread
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import option
 
@@ -41,4 +44,24 @@ def refuse_collecting(given: Iterable[str]) -> None:
             f"{', '.join(idle)} was given beside --dataset, with which nothing is collected. "
             f"Expected settings that learning reads. Leave {'it' if len(idle) == 1 else 'them'} "
             "out, or collect without --dataset."
+        )
+
+
+def refuse_unread(algorithm: Algorithm, given: Iterable[str]) -> None:
+    """Fails where a setting was given that a run with this algorithm would not read.
+
+    Args:
+      algorithm: of the run.
+      given: names of settings that the user wrote.
+
+    Raises:
+      ConfigError: one of them is of another algorithm.
+    """
+    idle = [option(name) for name in given if name in unread(algorithm)]
+    if idle:
+        raise ConfigError(
+            f"{', '.join(idle)} was given with --algorithm {algorithm}, which does not read "
+            f"{'it' if len(idle) == 1 else 'them'}. Expected settings that it reads. Leave "
+            f"{'it' if len(idle) == 1 else 'them'} out, or choose another algorithm: "
+            "docs/baselines.md says which reads what."
         )

@@ -8,10 +8,11 @@ module imports neither JAX nor MuJoCo.
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from robot_gcrl.agents.baselines.config import Algorithm, BaselineConfig
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.env.proposal import GoalProposal
@@ -99,10 +100,14 @@ class TrainConfig:
     """Tracker that receives the metrics too; metrics.jsonl has them in any case."""
     dataset: Path | None = None
     """File of recorded trajectories (.npz) to learn from; nothing is collected then."""
+    algorithm: Algorithm = "crl"
+    """How is learned: crl is contrastive; sac and ppo are brax's (docs/baselines.md)."""
     run: Path
     """Folder that the run is written to."""
     agent: CrlConfig
     """Networks and losses of the agent."""
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    """Of algorithms other than crl."""
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -119,6 +124,7 @@ class TrainConfig:
                 "replay holds no whole one. Raise prefill or lower agent.chunk."
             )
         self._check_proposal()
+        self._check_algorithm()
         if self.from_checkpoint != "best" and self.start_from is None:
             raise ConfigError(
                 f"from_checkpoint is {self.from_checkpoint!r} and there is no run to start from. "
@@ -139,11 +145,21 @@ class TrainConfig:
             ("goal_proposal", get_args(GoalProposal)),
             ("from_checkpoint", ("best", "last")),
             ("track", get_args(Track)),
+            ("algorithm", get_args(Algorithm)),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)!r}. Expected one of {', '.join(choices)}. "
                     f"Set {name} to one of them."
+                )
+
+    def _check_algorithm(self) -> None:
+        for name in ("start_from", "dataset"):
+            if self.algorithm != "crl" and getattr(self, name) is not None:
+                raise ConfigError(
+                    f"{option(name)} is {getattr(self, name)} and algorithm is "
+                    f"{self.algorithm!r}. Expected it with crl alone, which reads it. Leave it "
+                    "out, or choose crl."
                 )
 
     def _check_proposal(self) -> None:
@@ -208,13 +224,13 @@ def option(name: str) -> str:
 def flat(config: TrainConfig) -> dict[str, Any]:
     """Values by dotted name: {"seed": 0, ..., "agent.depth": 4, ...}."""
     content: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
         if dataclasses.is_dataclass(value):
             inner = dataclasses.fields(value)
-            content |= {f"{field.name}.{f.name}": getattr(value, f.name) for f in inner}
+            content |= {f"{entry.name}.{f.name}": getattr(value, f.name) for f in inner}
         else:
-            content[field.name] = value
+            content[entry.name] = value
     return content
 
 
@@ -225,23 +241,21 @@ def override(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
       ConfigError: no field has such a name, or the result is out of range.
     """
     outer: dict[str, Any] = {}
-    agent: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
     known = flat(config)
     for name, value in values.items():
-        if name == "agent":
-            outer["agent"] = value
+        if name in ("agent", "baseline"):
+            outer[name] = value
             continue
         if name not in known:
             raise ConfigError(
                 f"Unknown setting {name!r} with value {value!r}. Known: {', '.join(known)}. "
                 "See: robot-gcrl train --help"
             )
-        if name.startswith("agent."):
-            agent[name.removeprefix("agent.")] = value
-        else:
-            outer[name] = value
-    if agent:
-        outer["agent"] = dataclasses.replace(outer.get("agent", config.agent), **agent)
+        group, _, last = name.rpartition(".")
+        (inner.setdefault(group, {}) if group else outer)[last] = value
+    for group, changes in inner.items():
+        outer[group] = dataclasses.replace(outer.get(group, getattr(config, group)), **changes)
     return dataclasses.replace(config, **outer)
 
 

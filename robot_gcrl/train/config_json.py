@@ -10,6 +10,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from robot_gcrl.agents.baselines.config import BaselineConfig
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import TrainConfig
 
@@ -40,6 +41,8 @@ _SINCE = {
     "random_goals": 0.0,
     "moving_share": 0.0,
     "dataset": None,
+    "algorithm": "crl",
+    "baseline": dataclasses.asdict(BaselineConfig()),
 }
 
 

@@ -105,6 +105,11 @@ def distill(
     """
     started = time.monotonic()
     teacher = load_teacher(source, task=task, checkpoint=checkpoint)
+    if teacher.config.algorithm != "crl":
+        raise ConfigError(
+            f"The run {source} is of algorithm {teacher.config.algorithm!r}. Expected a teacher of "
+            "crl, whose critic the student's run folder takes over. Name such a run."
+        )
     run = run or free_folder(f"{teacher.task.name}-distilled")
     config = student_config(teacher, depth=depth, width=width, run=run)
     student = agent_of(teacher.task, config.agent)

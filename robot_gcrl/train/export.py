@@ -66,8 +66,14 @@ def export_run(
 def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None, *, with_critic: bool) -> Path:
     task, agent, state, info = restore_policy(run, checkpoint, seed=0)
     config = RunFolder.open(run).config
+    if with_critic and config.algorithm != "crl":
+        raise ConfigError(
+            f"The run {run} is of algorithm {config.algorithm!r}, whose critic no policy file can "
+            "hold. Expected a run of crl, whose critic is two encoders. Leave --with-critic out."
+        )
     training = {
         "preset": config.preset,
+        **({} if config.algorithm == "crl" else {"algorithm": config.algorithm}),
         "randomize": config.randomize,
         "seed": config.seed,
         "checkpoint": checkpoint,

@@ -11,13 +11,24 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 
+from robot_gcrl.agents.baselines.config import BRAX, Algorithm
 from robot_gcrl.physics.cores import cores
 from robot_gcrl.task.task import Task
+from robot_gcrl.train.brax_plan import brax_plan
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.memory import network_parts
 
 # Forward and backward passes of a gradient step in units of a forward pass: of the critic's phi 3,
 # of psi 3; of the actor 3, and through phi 2 more, whose parameters have no gradient there
-_PASSES = {"sa_encoder": 5, "g_encoder": 3, "actor": 3}
+_VALUES = {"value": 6, "actor": 4}  # and one pass each for the next state's value
+_PASSES: dict[Algorithm, dict[str, int]] = {
+    "crl": {"sa_encoder": 5, "g_encoder": 3, "actor": 3},
+    "sac": _VALUES,
+    "sac_her": _VALUES,
+    "td3_her": _VALUES,
+    "ppo": {"value": 3, "actor": 3},
+    "gcbc": {"actor": 3},
+}
 # Whole time of a gradient step over that of its matrix products, as docs/benchmarks.md has it
 _BESIDE_PRODUCTS = 1.6
 _STARTUP = 20.0  # imports and compilation [s]
@@ -32,11 +43,19 @@ def forecast_seconds(task: Task, config: TrainConfig) -> float | None:
     offline = config.dataset is not None
     threads = config.physics_threads or max(cores() - 1, 1)
     rate = threads / _control_step_seconds(task)
+    is_brax = config.algorithm in BRAX
     updates = config.steps if offline else config.steps / config.control_steps_per_update
+    if is_brax:
+        plan = brax_plan(config)
+        updates = plan.epochs * plan.gradient_steps
     learner = updates * _update_seconds(task, config)
     physics = 0.0 if offline else config.steps / rate
     evaluation = config.evaluations * config.eval_episodes * task.episode_length / rate
-    return _STARTUP + evaluation + (max(physics, learner) if config.overlap else physics + learner)
+    return (
+        _STARTUP
+        + evaluation
+        + (max(physics, learner) if config.overlap and not is_brax else physics + learner)
+    )
 
 
 def _control_step_seconds(task: Task) -> float:
@@ -57,6 +76,8 @@ def _update_seconds(task: Task, config: TrainConfig) -> float:
     """Of one gradient step, from the rate of its largest matrix products."""
     agent, contract = config.agent, task.contract
     width, rows = agent.width, agent.batch_size
+    if config.algorithm == "ppo":
+        rows = config.num_envs * config.baseline.unroll // config.baseline.minibatches
     product = jax.jit(lambda x, w: jnp.tanh(x @ w))
     x, w = jnp.zeros((rows, width)), jnp.eye(width)
     product(x, w).block_until_ready()
@@ -65,18 +86,9 @@ def _update_seconds(task: Task, config: TrainConfig) -> float:
         x = product(x, w)
     x.block_until_ready()
     seconds_per_number = (time.process_time() - began) / _PRODUCTS / (rows * width * width)
-    decided = agent.chunk * contract.action_size
-    inputs = {
-        "sa_encoder": contract.observation_size + decided,
-        "g_encoder": contract.goal_size,
-        "actor": contract.observation_size + contract.goal_size,
-    }
-    outputs = {"actor": 2 * decided}
     numbers = 0
-    for name, passes in _PASSES.items():
-        depth, width, count = agent.depth, agent.width, agent.num_critics
-        if name == "actor":
-            depth, width, count = agent.actor_depth, agent.actor_width or width, 1
-        ends = inputs[name] + outputs.get(name, agent.embedding_size)
-        numbers += count * passes * rows * width * (depth * width + ends)
+    for part in network_parts(contract, config):
+        ends = part.inputs + part.outputs
+        passes = _PASSES[config.algorithm][part.name]
+        numbers += part.number * passes * rows * part.width * (part.depth * part.width + ends)
     return _BESIDE_PRODUCTS * numbers * seconds_per_number

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from robot_gcrl.agents.baselines.agent import make_baseline
+from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.contract import Contract
@@ -25,8 +27,9 @@ from robot_gcrl.env.pool import component_radii
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.replay.buffer import Replay, add, make_replay
-from robot_gcrl.replay.hindsight import Moving, sample
+from robot_gcrl.replay.hindsight import Moving
 from robot_gcrl.task.task import Task
+from robot_gcrl.train.brax_plan import brax_plan
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.divergence import first_divergence
 from robot_gcrl.train.proposal_sums import proposal_sums
@@ -80,7 +83,7 @@ class Program:
 def make_program(task: Task, config: TrainConfig) -> Program:
     """Builds engine, worlds, agent and the training step of a run."""
     env = make_env(task, config)
-    agent = agent_of(task, config.agent)
+    agent = learner_of(task, config)
 
     def init(seed: int | Int[Array, ""]) -> TrainState:
         return _init(jax.random.key(seed), env, agent, task, config)
@@ -120,6 +123,23 @@ def make_env(task: Task, config: TrainConfig, *, engine: str | None = None) -> G
     return GoalEnv(task, stepper, goals="train", practice=practice, randomize=config.randomize)
 
 
+def learner_of(task: Task, config: TrainConfig) -> Agent:
+    """The agent of a run, by its algorithm.
+
+    Raises:
+      ConfigError: settings that do not go together.
+    """
+    if config.algorithm == "crl":
+        return agent_of(task, config.agent)
+    return make_baseline(
+        task.contract,
+        config.agent,
+        algorithm=config.algorithm,
+        baseline=config.baseline,
+        goal_index=task.contract.goal_index,
+    )
+
+
 def agent_of(task: Task, config: CrlConfig) -> Agent:
     """The agent of a task's contract.
 
@@ -142,7 +162,9 @@ def agent_of(task: Task, config: CrlConfig) -> Agent:
 
 
 def gradient_steps(config: TrainConfig, iteration: int) -> int:
-    """How many gradient updates have run after so many iterations."""
+    """How many gradient updates have run after so many iterations, or epochs of brax."""
+    if config.algorithm in BRAX:
+        return iteration * brax_plan(config).gradient_steps
     return _updates_after(config, iteration * config.rollout)
 
 
@@ -188,7 +210,7 @@ def _init(key: Array, env: GoalEnv, agent: Agent, task: Task, config: TrainConfi
         replay=make_replay(
             capacity=config.replay_capacity,
             num_worlds=config.num_envs,
-            observation_size=env.memory_size,
+            observation_size=env.memory_size + agent.stores_goal * task.contract.goal_size,
             action_size=task.contract.action_size,
         ),
         env=env.init(env_key),
@@ -223,10 +245,14 @@ def _iterate(
         observation = env.observation(worlds)
         row = env.episode_row(worlds)
         learner = agent.observe(learner, observation)
-        action, queue = agent.command(learner, observation, env.goal_input(worlds), queue, act_key)
+        goal = env.goal_input(worlds)
+        action, queue = agent.command(learner, observation, goal, queue, act_key)
         queue = emptied(queue, worlds.ended)
         ticket = env.start(worlds, action, env_key)
-        replay = add(replay, env.memory(worlds, observation), action, row)
+        memory = env.memory(worlds, observation)
+        if agent.stores_goal:
+            memory = jnp.concatenate((memory, goal), axis=-1)
+        replay = add(replay, memory, action, row)
         learner, learning = learn(
             learner,
             replay,
@@ -237,7 +263,7 @@ def _iterate(
             goal_index=env.memory_goal_index,
             max_rows=task.episode_length + 1,
         )
-        worlds = env.wait(ticket, learning["learner/critic_loss"])
+        worlds = env.wait(ticket, learning[f"learner/{agent.awaited}"])
         sums = learning | _episode_sums(env, worlds, task) | proposal_sums(worlds)
         return (learner, replay, worlds, queue), (sums, worlds.physics.diverged)
 
@@ -284,19 +310,9 @@ def learn(
         moving = Moving(config.moving_share, beyond)
 
     def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
-        sample_key, update_key = jax.random.split(key)
-        batch = sample(
-            replay,
-            sample_key,
-            batch_size=config.batch_size,
-            gamma=config.gamma,
-            goal_index=goal_index,
-            max_rows=max_rows,
-            chunk=config.chunk,
-            moving=moving,
+        return agent.improve(
+            learner, replay, key, goal_index=goal_index, max_rows=max_rows, moving=moving
         )
-        observed = batch.observation[:, : agent.observation_size]
-        return agent.update(learner, batch._replace(observation=observed), update_key)
 
     def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
         learner, sums = carry

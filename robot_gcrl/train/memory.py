@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import mujoco
 
+from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import TrainConfig
@@ -37,44 +38,103 @@ class Memory(NamedTuple):
     worlds: int
 
 
+class NetworkPart(NamedTuple):
+    """Networks of one kind.
+
+    Attributes:
+      name: of the kind.
+      number: how many.
+      inputs: numbers that each takes.
+      depth: of each.
+      width: of each.
+      outputs: numbers that each gives.
+      targets: slowly following copies of each.
+    """
+
+    name: str
+    number: int
+    inputs: int
+    depth: int
+    width: int
+    outputs: int
+    targets: int
+
+
 def estimate(
     contract: Contract, model: mujoco.MjModel, config: TrainConfig, rows: int | None = None
 ) -> Memory:
     """The least memory of a run [bytes]; `rows` are those of its dataset, if it learns from one."""
-    observation, action, goal = (
-        contract.observation_size,
-        contract.action_size,
-        contract.goal_size,
-    )
     agent = config.agent
-    decided = agent.chunk * action
-    # Under realism what was achieved is stored beside what was shown
-    has_both = config.randomize != "off" and rows is None
-    row = observation + action + 1 + (goal if has_both else 0)
     networks = 0
-    actor_width = agent.actor_width or agent.width
-    for count, inputs, depth, width, outputs in (
-        (agent.num_critics, observation + decided, agent.depth, agent.width, agent.embedding_size),
-        (agent.num_critics, goal, agent.depth, agent.width, agent.embedding_size),
-        (1, observation + goal, agent.actor_depth, actor_width, 2 * decided),
-    ):
+    for part in network_parts(contract, config):
+        width, depth = part.width, part.depth
         vectors = _VECTORS[agent.norm]
-        layers = (inputs + vectors) + depth * (width + vectors)
+        layers = (part.inputs + vectors) + depth * (width + vectors)
         if agent.norm == "hyperspherical":  # the shift's row of the kernel, and lerp
             layers += 1 + depth // 4
         layers *= width
-        head = (width + 1) * outputs
+        head = (width + 1) * part.outputs
         head += (2 if agent.norm == "layer" else 1) * width * agent.final_norm
         activations = agent.batch_size * width * (_KEPT * depth // 4 + _INSIDE)
-        networks += count * ((layers + head) * _COPIES + activations)
-    logits = agent.num_critics * agent.batch_size**2
+        networks += part.number * ((layers + head) * (_COPIES + part.targets) + activations)
+    logits = agent.num_critics * agent.batch_size**2 * (config.algorithm == "crl")
     return Memory(
-        replay=(config.replay_capacity * config.num_envs if rows is None else rows) * row * _FLOAT,
+        replay=(_stored_rows(config) if rows is None else rows)
+        * _row_size(contract, config, rows)
+        * _FLOAT,
         networks=(networks + logits) * _FLOAT,
         worlds=0
         if rows is not None
         else worlds_bytes(contract, model, config.engine, config.num_envs),
     )
+
+
+def network_parts(contract: Contract, config: TrainConfig) -> tuple[NetworkPart, ...]:
+    """The networks of a run's algorithm, the actor last."""
+    agent, baseline = config.agent, config.baseline
+    observation, goal = contract.observation_size, contract.goal_size
+    decided = agent.chunk * contract.action_size
+    has_target = int(config.algorithm in ("sac", "sac_her", "td3_her"))
+    sizes = agent.depth, agent.width
+    actor = NetworkPart(
+        "actor",
+        1,
+        observation + goal,
+        agent.actor_depth,
+        agent.actor_width or agent.width,
+        2 * decided,
+        int(config.algorithm == "td3_her"),
+    )
+    if config.algorithm == "crl":
+        inputs = {"sa_encoder": observation + decided, "g_encoder": goal}
+        count, outputs = agent.num_critics, agent.embedding_size
+        encoders = (NetworkPart(n, count, i, *sizes, outputs, 0) for n, i in inputs.items())
+        return (*encoders, actor)
+    if config.algorithm == "gcbc":
+        return (actor,)
+    if config.algorithm == "ppo":
+        return (NetworkPart("value", 1, observation + goal, *sizes, 1, 0), actor)
+    inputs = observation + decided + goal
+    return (NetworkPart("value", baseline.num_critics, inputs, *sizes, 1, has_target), actor)
+
+
+def _stored_rows(config: TrainConfig) -> int:
+    """PPO keeps no more than what its update goes through."""
+    if config.algorithm == "ppo":
+        return config.num_envs * config.baseline.unroll
+    return config.replay_capacity * config.num_envs
+
+
+def _row_size(contract: Contract, config: TrainConfig, rows: int | None) -> int:
+    """Numbers in a stored row."""
+    observation, action, goal = contract.observation_size, contract.action_size, contract.goal_size
+    if config.algorithm in BRAX:
+        # Both states with their goals, reward, discount and truncation; of PPO also its policy
+        return 2 * (observation + goal) + action * (4 if config.algorithm == "ppo" else 1) + 3
+    # Under realism what was achieved is stored beside what was shown
+    has_both = config.randomize != "off" and rows is None
+    goals = has_both + (config.algorithm in ("sac_her", "td3_her"))
+    return observation + action + 1 + goals * goal
 
 
 def worlds_bytes(contract: Contract, model: mujoco.MjModel, engine: str, num_envs: int) -> int:

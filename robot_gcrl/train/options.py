@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import tyro
 
+from robot_gcrl.agents.baselines.config import Algorithm
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.collecting import refuse_collecting
+from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
 from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
 
 # Whose settings `robot-gcrl train --help` shows where no task is given
@@ -25,8 +26,8 @@ _FROM = re.compile(r"^--from(?=$|=)")
 _DESCRIPTION = (
     "Trains a policy; shows progress and writes checkpoints. --task NAME or FILE.py:NAME begins a "
     "run, --resume RUN continues one with the settings of its folder. The defaults below are those "
-    "of task {task}, preset {preset}; --preset default, paper, laptop or smoke and another --task "
-    "change them. --engine auto is native on a CPU and mjx on an accelerator."
+    "of task {task}, preset {preset}; --preset default, paper, laptop or smoke, another --task "
+    "and another --algorithm change them. --engine auto is native on a CPU, mjx on an accelerator."
 )
 
 
@@ -42,6 +43,8 @@ class Choice:
     """Preset; without it, laptop on a CPU and default on an accelerator."""
     engine: Literal["auto", "native", "mjx", "warp"] = "auto"
     """Physics engine; auto is native on a CPU and mjx on an accelerator."""
+    algorithm: Algorithm | None = None
+    """How is learned; without it, crl."""
     dataset: Path | None = None
     """File of recorded trajectories to learn from."""
     resume: Path | None = None
@@ -79,6 +82,7 @@ def _fresh(choice: Choice, rest: list[str]) -> TrainConfig:
             maze=choice.maze,
             preset=choice.preset,
             engine=choice.engine,
+            algorithm=choice.algorithm or "crl",
             **({} if choice.dataset is None else {"dataset": choice.dataset}),
             **given,
         )
@@ -97,6 +101,7 @@ def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
         "task": choice.task,
         "maze": choice.maze,
         "preset": choice.preset,
+        "algorithm": choice.algorithm,
         "engine": None if choice.engine == "auto" else choice.engine,
         "dataset": None if choice.dataset is None else choice.dataset.resolve(),
     }
@@ -104,6 +109,7 @@ def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
     given = written | _given(stored, rest)
     if stored.dataset is not None:
         refuse_collecting(given)
+    refuse_unread(stored.algorithm, given)
     return resumed(stored, given)
 
 

@@ -10,10 +10,11 @@ from typing import Any, get_args
 
 import jax
 
+from robot_gcrl.agents.baselines.config import Algorithm
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
-from robot_gcrl.train.collecting import refuse_collecting
+from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
 from robot_gcrl.train.config import Engine, Preset, TrainConfig, override
 
 # How training departs from the train distribution: not part of the published method
@@ -95,6 +96,11 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     },
 }
 
+# Of an algorithm, where it differs from the defaults. brax's trainers relabel no goal, so that a
+# sparse reward would hardly ever differ from -1; and goals are tens of success radii away
+_DENSE = {"baseline.reward": "dense", "baseline.reward_scale": 0.1}
+_ALGORITHMS: dict[str, dict[str, Any]] = {"ppo": _DENSE, "sac": _DENSE}
+
 
 def make_train_config(
     task: Task,
@@ -102,6 +108,7 @@ def make_train_config(
     task_reference: str,
     preset: str | None = None,
     engine: str = "auto",
+    algorithm: str = "crl",
     **overrides: Any,  # by dotted name, each of its field's type
 ) -> TrainConfig:
     """The settings of a run: preset, made concrete by the task's hints, and what the user wrote.
@@ -111,6 +118,7 @@ def make_train_config(
       task_reference: how the user named it, so that the run folder finds it again.
       preset: name of a preset; None is laptop on a CPU, default on an accelerator.
       engine: native, mjx, warp, or auto: native on a CPU, mjx on an accelerator.
+      algorithm: crl, sac, sac_her, td3_her, ppo or gcbc.
       overrides: values by dotted name ("seed", "agent.depth"); they win.
 
     Raises:
@@ -121,6 +129,8 @@ def make_train_config(
     chosen = preset or ("laptop" if on_cpu else "default")
     if chosen not in PRESETS:
         raise unknown_name("preset", chosen, PRESETS, see="robot-gcrl train --help")
+    learned_by = as_algorithm(algorithm)
+    refuse_unread(learned_by, (name for name, value in overrides.items() if value is not None))
     if overrides.get("dataset") is not None:
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
@@ -135,7 +145,8 @@ def make_train_config(
         agent=CrlConfig(**agent),
         **outer,
     )
-    return override(config, _absolute(overrides))
+    chosen_with = {"algorithm": learned_by} if learned_by != "crl" else {}
+    return override(config, chosen_with | _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
 
 
 def _base(task: Task, preset: Preset) -> dict[str, Any]:
@@ -172,6 +183,18 @@ def _budget(task: Task, preset: Preset) -> Budget:
         f"{', '.join(sorted(task.hints.budgets))}. Choose one of them with --preset, or add the "
         "budget to the task's hints."
     )
+
+
+def as_algorithm(name: str) -> Algorithm:
+    """The algorithm of this name.
+
+    Raises:
+      UnknownNameError: there is none.
+    """
+    for algorithm in get_args(Algorithm):
+        if algorithm == name:
+            return algorithm
+    raise unknown_name("algorithm", name, get_args(Algorithm), see="robot-gcrl train --help")
 
 
 def _engine(name: str, *, on_cpu: bool) -> Engine:

@@ -151,11 +151,12 @@ def _state(run: Path, share: float) -> State:
 
 
 def _agent(config: TrainConfig) -> str:
-    """Depth x width of the encoders, and of an actor that differs from them."""
+    """Depth x width of the encoders, and of an actor that differs from them; algorithm first."""
     agent = config.agent
     encoders = f"{agent.depth}x{agent.width}"
     actor = f"{agent.actor_depth}x{agent.actor_width or agent.width}"
-    return encoders if actor == encoders else f"{encoders}, actor {actor}"
+    sizes = encoders if actor == encoders else f"{encoders}, actor {actor}"
+    return sizes if config.algorithm == "crl" else f"{config.algorithm} {sizes}"
 
 
 def _best(lines: Sequence[Line]) -> Line | None:

@@ -15,6 +15,7 @@ def make_train_config(
     preset: str | None = None,
     engine: str = "auto",
     run: Path | str | None = None,
+    algorithm: str = "crl",
     **overrides: Any,
 ) -> TrainConfig:
     """The settings of a run on a named task.
@@ -25,6 +26,7 @@ def make_train_config(
       preset: default, paper, laptop or smoke; None is laptop on a CPU, default on an accelerator.
       engine: native, mjx, warp, or auto: native on a CPU, mjx on an accelerator.
       run: folder of the run; None is a free one in runs/.
+      algorithm: crl, sac, sac_her, td3_her, ppo or gcbc.
       overrides: other fields of TrainConfig; those of its agent by dotted name, as in
         `**{"agent.depth": 8}`.
 
@@ -40,5 +42,6 @@ def make_train_config(
         preset=preset,
         engine=engine,
         maze=grid,
+        algorithm=algorithm,
         **overrides,
     )

@@ -73,8 +73,11 @@ def read_start(task: Task, config: TrainConfig) -> Start | None:
     hindering = [
         (option(name), here, there)
         for name, here, there in settings
-        if name.startswith("agent.")
-        and (name.removeprefix("agent.") not in LEARNING or _names_time(config, name))
+        if name == "algorithm"
+        or (
+            name.startswith("agent.")
+            and (name.removeprefix("agent.") not in LEARNING or _names_time(config, name))
+        )
     ]
     if hindering:
         _refuse(

@@ -16,6 +16,7 @@ import jax
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
+from robot_gcrl.train.brax_run import BraxRun, is_brax, require_brax
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset, load_dataset, note_dataset, require_dataset
@@ -58,6 +59,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
     require_tracker(config.track)
+    if is_brax(config):
+        return _train_with_brax(task, config, resume=resume, started=started)
     dataset, program = _program(task, config)  # refuses what cannot run, before anything is written
     if resume:
         require_trained(config.run)
@@ -79,6 +82,20 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
         sys.stderr.flush()
         run = Run(task, program, folder, started=started, start=start, dataset=dataset)
         with LiveView(run.total_steps, run.counter) as view, run.metrics, run.tracking:
+            run.go(interrupt, view)
+    interrupt.raise_if_set()
+    return config.run
+
+
+def _train_with_brax(task: Task, config: TrainConfig, *, resume: bool, started: float) -> Path:
+    require_brax(config, resume=resume)
+    check_memory(task.contract, task.model, config)
+    opened = RunFolder.create(config.run, config, task.contract.sha256)
+    with opened as folder, Interrupt() as interrupt:
+        sys.stderr.write(announcement(task, folder.config) + "\n")
+        sys.stderr.flush()
+        run = BraxRun(task, folder, started=started)
+        with LiveView(run.total_steps) as view, run.metrics, run.tracking:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run

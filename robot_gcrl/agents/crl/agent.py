@@ -37,7 +37,8 @@ from robot_gcrl.nets.tanh_normal import (
     mode,
     sample_tanh_normal,
 )
-from robot_gcrl.replay.hindsight import Batch
+from robot_gcrl.replay.buffer import Replay
+from robot_gcrl.replay.hindsight import Batch, Moving, sample
 
 Queue = Float[Array, "*batch Q"] | tuple[()]
 """What is left of the chunks that robots execute; () without chunks. See `contract.chunk`."""
@@ -60,6 +61,21 @@ class Agent:
     action_size: int
     goal_index: tuple[int, ...]
     networks: Networks
+
+    @property
+    def awaited(self) -> str:
+        """The metric of an update that comes of all of it."""
+        return "critic_loss"
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether `energy` says anything."""
+        return True
+
+    @property
+    def stores_goal(self) -> bool:
+        """Whether the replay's rows end with the commanded goal."""
+        return False
 
     @property
     def target_entropy(self) -> float:
@@ -103,7 +119,7 @@ class Agent:
         goal: Float[Array, "*batch G"],
     ) -> TanhNormal:
         """The distribution that chunks are drawn from; the goal is in observation units."""
-        observation, goal = self._normalized(state.moments, observation, goal)
+        observation, goal = self.normalized(state.moments, observation, goal)
         return self.networks.policy(state.actor, observation, goal)
 
     def empty_queue(self, num_worlds: int) -> Queue:
@@ -147,12 +163,38 @@ class Agent:
 
         Of two critics the lower energy, which is what the actor goes by.
         """
-        observation, goal = self._normalized(state.moments, observation, goal)
+        observation, goal = self.normalized(state.moments, observation, goal)
         return self.networks.energy(
             state.critic,
             self.networks.phi(state.critic, observation, action),
             self.networks.psi(state.critic, goal),
         )
+
+    def improve(
+        self,
+        state: AgentState,
+        replay: Replay,
+        key: PRNGKeyArray,
+        *,
+        goal_index: np.ndarray,
+        max_rows: int,
+        moving: Moving | None = None,
+    ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
+        """One gradient step on a batch that is drawn from `replay`; arguments as of `sample`."""
+        sample_key, update_key = jax.random.split(key)
+        config = self.config
+        batch = sample(
+            replay,
+            sample_key,
+            batch_size=config.batch_size,
+            gamma=config.gamma,
+            goal_index=goal_index,
+            max_rows=max_rows,
+            chunk=config.chunk,
+            moving=moving,
+        )
+        observed = batch.observation[:, : self.observation_size]
+        return self.update(state, batch._replace(observation=observed), update_key)
 
     def update(
         self, state: AgentState, batch: Batch, key: PRNGKeyArray
@@ -161,7 +203,7 @@ class Agent:
 
         psi(goal) is computed once and serves the critic's and the actor's loss.
         """
-        observation, goal = self._normalized(state.moments, batch.observation, batch.goal)
+        observation, goal = self.normalized(state.moments, batch.observation, batch.goal)
         batch = batch._replace(observation=observation, goal=goal)
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
@@ -235,7 +277,8 @@ class Agent:
         taken = np.where(moved, rows - 1, rows)
         return jnp.asarray(~moved), batch.goal[taken], psi[..., taken, :]
 
-    def _normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
+    def normalized(self, moments: Moments, observation: Any, goal: Any) -> tuple[Any, Any]:
+        """Observation and goal as networks are given them; the goal by its components' moments."""
         if not self.config.normalize_observations:
             return observation, goal
         index = np.array(self.goal_index)

@@ -170,11 +170,11 @@ def make_networks(
     sa_outputs, g_outputs = output_sizes(config)
 
     def encoder(input_size: int, outputs: int) -> Network:
-        return _make_network(config, input_size, outputs, depth=config.depth, width=config.width)
+        return make_network(config, input_size, outputs, depth=config.depth, width=config.width)
 
     return Networks(
         config=config,
-        actor=_make_network(
+        actor=make_network(
             config,
             observation_size + goal_size,
             2 * decided,
@@ -186,9 +186,10 @@ def make_networks(
     )
 
 
-def _make_network(
+def make_network(
     config: CrlConfig, input_size: int, output_size: int, *, depth: int, width: int
 ) -> Network:
+    """One trunk of the kind that `config` says, of these sizes."""
     settings = {
         "input_size": input_size,
         "output_size": output_size,

@@ -69,10 +69,10 @@ def apply_gradients(
     """The state after one Adam step of actor, critic and log-temperature."""
     adam = optax.adam(config.learning_rate)
     temperature_adam = optax.adam(config.temperature_learning_rate)
-    actor, actor_optimizer = _step(adam, gradients.actor, state.actor_optimizer, state.actor)
-    critic, critic_optimizer = _step(adam, gradients.critic, state.critic_optimizer, state.critic)
+    actor, actor_optimizer = stepped(adam, gradients.actor, state.actor_optimizer, state.actor)
+    critic, critic_optimizer = stepped(adam, gradients.critic, state.critic_optimizer, state.critic)
     actor, critic = networks.kept(actor, critic)
-    log_temperature, temperature_optimizer = _step(
+    log_temperature, temperature_optimizer = stepped(
         temperature_adam,
         gradients.log_temperature,
         state.temperature_optimizer,
@@ -94,8 +94,9 @@ def norm(tree: Params) -> Float[Array, ""]:
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
 
 
-def _step(
+def stepped(
     adam: optax.GradientTransformation, gradient: Any, state: optax.OptState, params: Any
 ) -> tuple[Any, optax.OptState]:
+    """The parameters after one step along a gradient, and the optimizer's next state."""
     step, state = adam.update(gradient, state)
     return optax.apply_updates(params, step), state
