@@ -110,6 +110,13 @@ def test_algorithms_are_variants_of_a_study():
     assert config == ppo.config
 
 
+def test_what_a_task_hints_is_set_only_where_it_is_read():
+    # Seen to fail: with the hint in every algorithm's settings, of which none reads it
+    for algorithm in ("crl", *ALL):
+        config = make_train_config("arm_push", preset="smoke", algorithm=algorithm)
+        assert config.agent.moving_share == (0.9 if algorithm == "crl" else 0.0)
+
+
 def test_an_unknown_algorithm_is_named():
     with pytest.raises(Exception, match=r"Unknown algorithm 'sac_hr'. Did you mean 'sac_her'"):
         make_train_config("reacher", algorithm="sac_hr")
