@@ -152,7 +152,7 @@ def test_the_losses_of_td3_are_those_of_its_equations():
     agent, batch, key = make("td3_her", target_noise_limit=0.1), batch_of(), jax.random.key(5)
     state = jax.jit(agent.init)(jax.random.key(1))
     followers = {name: state.critic[name] for name in ("target", "target_actor")}
-    moved = jax.tree.map(lambda leaf: leaf * 1.1, followers)
+    moved = jax.tree.map(lambda leaf: leaf * 1.1 + 0.1, followers)
     state = state._replace(critic=state.critic | moved)
     learn = jax.jit(agent.learn_from)
     after, metrics = learn(state, batch, key)
