@@ -55,7 +55,7 @@ def source(path: str) -> str:
     """A page that shows a text file as it is."""
     text = (ROOT / path).read_text(encoding="utf-8")
     # A fence longer than any in the text
-    longest = max([2, *(len(run) for run in re.findall(r"^`+", text, re.MULTILINE))])
+    longest = max([2, *(len(run) for run in re.findall(r"^ *(`+)", text, re.MULTILINE))])
     fence = "`" * (longest + 1)
     language = _LANGUAGES.get(Path(path).suffix, "text")
     return f"# {path}\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"

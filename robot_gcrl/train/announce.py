@@ -4,7 +4,7 @@ import jax
 
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.task.task import Task
-from robot_gcrl.train.brax_plan import brax_plan
+from robot_gcrl.train.brax_plan import batch_rows, brax_plan
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset
 from robot_gcrl.train.forecast import forecast_seconds
@@ -26,7 +26,7 @@ def announcement(task: Task, config: TrainConfig, dataset: Dataset | None = None
             f"goal {contract.goal_size}, episodes of {task.episode_length} x "
             f"{contract.control_dt:g} s",
             f"  agent    {_algorithm(config)}depth {agent.depth}, width {agent.width}, "
-            f"batch {_batch(config)}, "
+            f"batch {batch_rows(config)}, "
             f"gamma {agent.gamma:g}, preset {config.preset}",
             *_realism(config),
             f"  budget   {_budget(config)}{limit}",
@@ -49,12 +49,6 @@ def _data(dataset: Dataset | None) -> tuple[str, ...]:
 
 def _algorithm(config: TrainConfig) -> str:
     return "" if config.algorithm == "crl" else f"{config.algorithm}, "
-
-
-def _batch(config: TrainConfig) -> int:
-    if config.algorithm == "ppo":
-        return config.num_envs * config.baseline.unroll // config.baseline.minibatches
-    return config.agent.batch_size
 
 
 def _budget(config: TrainConfig) -> str:

@@ -61,6 +61,13 @@ def brax_plan(config: TrainConfig) -> BraxPlan:
     return BraxPlan(epochs, prefill, steps * worlds, steps * updates_per_step(config))
 
 
+def batch_rows(config: TrainConfig) -> int:
+    """Rows that one gradient step of any algorithm goes through; of PPO those of a minibatch."""
+    if config.algorithm == "ppo":
+        return config.num_envs * config.baseline.unroll // config.baseline.minibatches
+    return config.agent.batch_size
+
+
 def _divided(steps: int, wanted: int) -> tuple[int, int]:
     """Epochs, at most so many, of equally many training steps: as few as cover all of them."""
     each = -(-steps // wanted)

@@ -14,7 +14,7 @@ import numpy as np
 from robot_gcrl.agents.baselines.config import BRAX, Algorithm
 from robot_gcrl.physics.cores import cores
 from robot_gcrl.task.task import Task
-from robot_gcrl.train.brax_plan import brax_plan
+from robot_gcrl.train.brax_plan import batch_rows, brax_plan
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.memory import network_parts
 
@@ -75,9 +75,7 @@ def _control_step_seconds(task: Task) -> float:
 def _update_seconds(task: Task, config: TrainConfig) -> float:
     """Of one gradient step, from the rate of its largest matrix products."""
     agent, contract = config.agent, task.contract
-    width, rows = agent.width, agent.batch_size
-    if config.algorithm == "ppo":
-        rows = config.num_envs * config.baseline.unroll // config.baseline.minibatches
+    width, rows = agent.width, batch_rows(config)
     product = jax.jit(lambda x, w: jnp.tanh(x @ w))
     x, w = jnp.zeros((rows, width)), jnp.eye(width)
     product(x, w).block_until_ready()

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import jax
 import mujoco
 
-from robot_gcrl.agents.baselines.config import BRAX
+from robot_gcrl.agents.baselines.config import BRAX, unread
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.brax_plan import batch_rows
+from robot_gcrl.train.config import TrainConfig, flat, option
 
 _FLOAT = 4
 # Parameters, gradients and Adam's two moments
@@ -75,7 +76,7 @@ def estimate(
         layers *= width
         head = (width + 1) * part.outputs
         head += (2 if agent.norm == "layer" else 1) * width * agent.final_norm
-        activations = agent.batch_size * width * (_KEPT * depth // 4 + _INSIDE)
+        activations = batch_rows(config) * width * (_KEPT * depth // 4 + _INSIDE)
         networks += part.number * ((layers + head) * (_COPIES + part.targets) + activations)
     logits = agent.num_critics * agent.batch_size**2 * (config.algorithm == "crl")
     return Memory(
@@ -217,18 +218,26 @@ def check_memory(
         return
     largest = max(needs._fields, key=lambda name: getattr(needs, name))
     lower = {
-        "replay": f"--replay-capacity ({config.replay_capacity}) or --num-envs ({config.num_envs})"
+        "replay": _options(config, "replay_capacity", "num_envs", "baseline.unroll")
         if rows is None
         else f"the rows of --dataset ({rows:,})",
-        "networks": f"--agent.width ({config.agent.width}), --agent.depth ({config.agent.depth}) "
-        f"or --agent.batch-size ({config.agent.batch_size})",
-        "worlds": f"--num-envs ({config.num_envs})",
+        "networks": _options(
+            config, "agent.width", "agent.depth", "agent.batch_size", "baseline.unroll"
+        ),
+        "worlds": _options(config, "num_envs"),
     }[largest]
     raise ConfigError(
         f"The run needs at least {sum(needs):,} bytes of memory (replay {needs.replay:,}, networks "
         f"{needs.networks:,}, worlds {needs.worlds:,}). Expected at most the {available:,} that "
         f"are free. Lower {lower}."
     )
+
+
+def _options(config: TrainConfig, *names: str) -> str:
+    """Those of the settings that the algorithm reads, with their values."""
+    values, ignored = flat(config), unread(config.algorithm)
+    said = [f"{option(name)} ({values[name]})" for name in names if name not in ignored]
+    return " or ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
 
 
 def _container_left() -> list[int]:

@@ -135,6 +135,8 @@ def make_train_config(
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
     settings = _base(task, chosen) | PRESETS[chosen]
+    if learned_by != "crl":
+        settings["agent.moving_share"] = 0.0  # a hint for an algorithm that prefers rows
     agent = {k.removeprefix("agent."): v for k, v in settings.items() if k.startswith("agent.")}
     outer = {k: v for k, v in settings.items() if not k.startswith("agent.")}
     config = TrainConfig(

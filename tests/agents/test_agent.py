@@ -350,14 +350,14 @@ def test_some_rows_of_the_actor_pursue_what_another_row_led_to():
     state = jax.jit(agent.init)(jax.random.key(3))
     batch, key = batch_of(), jax.random.key(5)
     _, metrics = jax.jit(agent.update)(state, batch, key)
-    # int(0.35 * 10) rows are moved: 0, 1 and 2 take the goals of 9, 0 and 1
-    goal = np.asarray(batch.goal, np.float64)[[9, 0, 1, 3, 4, 5, 6, 7, 8, 9]]
+    # int(0.35 * 10) rows are moved: 3, 6 and 9 take the goals of 2, 5 and 8
+    goal = np.asarray(batch.goal, np.float64)[[0, 1, 2, 2, 4, 5, 5, 7, 8, 8]]
     inputs = np.hstack([np.asarray(batch.observation, np.float64), goal])
     pairs = [
         naive.split_output(o) for o in naive.residual_network(inputs, naive.float64(state.actor))
     ]
     stored = np.asarray(batch.action)
-    each = [naive.log_density_of(*pairs[row], stored[row]) for row in range(3, 10)]
+    each = [naive.log_density_of(*pairs[row], stored[row]) for row in (0, 1, 2, 4, 5, 7, 8)]
     assert float(metrics["cloning_loss"]) == pytest.approx(-np.mean(each), rel=1e-4)
     noise = np.asarray(jax.random.normal(key, (10, 3)), np.float64)
     drawn = np.array([np.tanh(m + np.exp(s) * n) for (m, s), n in zip(pairs, noise, strict=True)])
@@ -370,6 +370,17 @@ def test_some_rows_of_the_actor_pursue_what_another_row_led_to():
     densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
     loss = naive.cloned_actor_loss(energies, densities, np.exp(state.log_temperature), each, 0.7)
     assert float(metrics["actor_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_preferred_rows_and_others_take_other_goals_alike():
+    # Seen to fail: with the first rows moved, which are the preferred ones of a batch
+    agent, batch = small_agent(random_goals=0.5), batch_of()
+    own, goal, psi = agent._actor_goals(batch, batch.goal)
+    assert own is not None
+    assert list(own) == [True, False] * 5
+    expected = np.asarray(batch.goal)[[0, 0, 2, 2, 4, 4, 6, 6, 8, 8]]
+    np.testing.assert_array_equal(goal, expected)
+    np.testing.assert_array_equal(psi, expected)
 
 
 def test_the_critic_keeps_its_own_goals_where_the_actor_does_not():

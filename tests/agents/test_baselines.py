@@ -148,20 +148,27 @@ def check_followed(before, after, names):
 
 
 def test_the_losses_of_td3_are_those_of_its_equations():
-    agent, batch, key = make("td3_her"), batch_of(), jax.random.key(5)
+    # Seen to fail: with the actor, or the learned critics, in place of those that follow them
+    agent, batch, key = make("td3_her", target_noise_limit=0.1), batch_of(), jax.random.key(5)
     state = jax.jit(agent.init)(jax.random.key(1))
+    followers = {name: state.critic[name] for name in ("target", "target_actor")}
+    moved = jax.tree.map(lambda leaf: leaf * 1.1 + 0.1, followers)
+    state = state._replace(critic=state.critic | moved)
     learn = jax.jit(agent.learn_from)
     after, metrics = learn(state, batch, key)
     following = batch.next_row[:, :3]
     policy = naive_policy(state.critic["target_actor"], following, batch.goal)
     noise = 0.2 * np.asarray(jax.random.normal(key, (10, 2)), np.float64)
-    action = np.array([np.tanh(mean) for mean, _ in policy]) + np.clip(noise, -0.5, 0.5)
+    action = np.array([np.tanh(mean) for mean, _ in policy]) + np.clip(noise, -0.1, 0.1)
     action = np.clip(action, -1.0, 1.0)
     value = naive_values(state.critic["target"], following, action, batch.goal).min(0)
     target = np.asarray(agent.reward(batch)) + G * value * ~np.asarray(batch.terminated)
     values = naive_values(state.critic["online"], batch.row[:, :3], batch.action, batch.goal)
     loss = sum(0.5 * np.mean((v - target) ** 2) for v in values)
     assert float(metrics["critic_loss"]) == pytest.approx(loss, rel=1e-4)
+    means = [np.tanh(mean) for mean, _ in naive_policy(state.actor, batch.row[:, :3], batch.goal)]
+    values = naive_values(state.critic["online"], batch.row[:, :3], means, batch.goal)
+    assert float(metrics["actor_loss"]) == pytest.approx(-np.mean(values[0]), rel=1e-4, abs=1e-7)
     # The first update is of the critics alone, the second of the actor and the targets too
     for one, other in zip(jax.tree.leaves(state.actor), jax.tree.leaves(after.actor), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -185,6 +192,18 @@ def test_the_loss_of_cloning_is_that_of_its_equation():
         for (m, s), a in zip(policy, np.asarray(batch.action, np.float64), strict=True)
     ]
     assert float(metrics["actor_loss"]) == pytest.approx(-np.mean(densities), rel=1e-4)
+
+
+def test_cloning_asks_for_no_goal_that_was_commanded():
+    # Seen to fail: with hindsight_share in place of 1
+    agent = make("gcbc", hindsight_share=0.1)
+    replay = wanderings(jax.random.key(0), rows=10, worlds=4)
+    replay = replay._replace(observation=replay.observation.at[..., -2:].set(jnp.nan))
+    state = jax.jit(agent.init)(jax.random.key(1))
+    _, metrics = agent.improve(
+        state, replay, jax.random.key(2), goal_index=CONTRACT.goal_index, max_rows=10
+    )
+    assert np.isfinite(metrics["actor_loss"])
 
 
 def test_noise_is_added_in_training_alone():

@@ -21,7 +21,7 @@ from robot_gcrl.train.config_json import from_content, to_content
 from robot_gcrl.train.distill import Course, distill
 from robot_gcrl.train.export import export_run
 from robot_gcrl.train.loop import gradient_steps, learner_of, make_program, update_counts
-from robot_gcrl.train.memory import estimate
+from robot_gcrl.train.memory import check_memory, estimate
 from robot_gcrl.train.options import parse_train
 from robot_gcrl.train.settings import make_train_config
 from tests.physics.models import box_task
@@ -110,6 +110,13 @@ def test_algorithms_are_variants_of_a_study():
     assert config == ppo.config
 
 
+def test_what_a_task_hints_is_set_only_where_it_is_read():
+    # Seen to fail: with the hint in every algorithm's settings, of which none reads it
+    for algorithm in ("crl", *ALL):
+        config = make_train_config("arm_push", preset="smoke", algorithm=algorithm)
+        assert config.agent.moving_share == (0.9 if algorithm == "crl" else 0.0)
+
+
 def test_an_unknown_algorithm_is_named():
     with pytest.raises(Exception, match=r"Unknown algorithm 'sac_hr'. Did you mean 'sac_her'"):
         make_train_config("reacher", algorithm="sac_hr")
@@ -193,6 +200,26 @@ def test_the_estimate_of_memory_against_what_is_made(algorithm):
         online = state.agent.critic["online"]
         gradients += sum(leaf.size * 4 for leaf in jax.tree.leaves(online))
     assert needs.networks - kept == pytest.approx(made + gradients, rel=0.01)
+
+
+def test_the_memory_of_ppo_is_lowered_by_what_ppo_reads():
+    # Seen to fail: with --replay-capacity and --agent.batch-size, which ppo refuses
+    task = load_task("reacher")
+    config = make_train_config("reacher", preset="smoke", algorithm="ppo")
+    for changes, lower in (
+        (
+            {"num_envs": 64, "baseline.minibatches": 64, "baseline.unroll": 10**5},
+            "--num-envs (64) or --baseline.unroll (100000).",
+        ),
+        ({"agent.width": 4096}, "--agent.width (4096), --agent.depth (4) or --baseline.unroll "),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            check_memory(task.contract, task.model, override(config, changes), available=10**6)
+        assert f"are free. Lower {lower}" in str(caught.value)
+    # 16 worlds in 8 minibatches of 16 steps: 32 rows, whatever the batch of the others
+    needs = estimate(task.contract, task.model, config)
+    other = override(config, {"agent.batch_size": 10**6})
+    assert estimate(task.contract, task.model, other) == needs
 
 
 def test_a_plan_of_brax_is_the_budget_in_whole_steps(tmp_path):

@@ -145,7 +145,8 @@ class BaselineAgent(Agent):
     ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
         """One gradient step on a batch that is drawn from `replay` and relabelled.
 
-        No row is preferred: `moving` is of the contrastive agent alone, and refused before.
+        No row is preferred: `moving` is of the contrastive agent alone. The option is refused
+        before, and a task's hint is not passed on.
         """
         del moving
         sample_key, update_key = jax.random.split(key)

@@ -119,7 +119,7 @@ _READ: dict[Algorithm, tuple[str, ...]] = {
         *_OFF_POLICY,
     ),
     "gcbc": ("hindsight", "exploration_noise", "random_share"),
-    # brax's SAC always has two critics here, as it always takes the lower of what it is given
+    # brax's SAC takes the lowest of however many critics it is given
     "sac": ("reward", "reward_scale", *_OFF_POLICY),
     "ppo": (
         "reward",

@@ -266,12 +266,13 @@ class Agent:
     ) -> tuple[Bool[Array, " B"] | None, Float[Array, "B G"], Float[Array, "*C B E"]]:
         """Which rows keep their own goal (None: all), the goals, and their embeddings.
 
-        The rows are in no order, so the first ones stand for any; each of them takes the goal of
-        the row before it. Contrastive RL (arXiv 2206.07568) has it in its published code, for none,
-        half or all of the rows.
+        The rows that do not are spread evenly, since a batch begins with the rows that it prefers
+        (`Moving`); each of them takes the goal of the row before it. Contrastive RL (arXiv
+        2206.07568) has it in its published code, for none, half or all of the rows.
         """
-        rows = np.arange(batch.goal.shape[0])
-        moved = rows < int(self.config.random_goals * len(rows))
+        number = batch.goal.shape[0]
+        rows, wanted = np.arange(number), int(self.config.random_goals * number)
+        moved = (rows + 1) * wanted // number > rows * wanted // number
         if not moved.any():
             return None, batch.goal, psi
         taken = np.where(moved, rows - 1, rows)
