@@ -28,8 +28,9 @@ _LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".toml": "toml", ".
 
 
 def pages() -> list[str]:
-    """Paths of the repository's pages, from its root."""
-    return sorted({_path(p) for pattern in PAGES for p in ROOT.glob(pattern)})
+    """Paths of the repository's pages, from its root; not those of tools, as .pytest_cache has."""
+    found = {_path(p) for pattern in PAGES for p in ROOT.glob(pattern)}
+    return sorted(path for path in found if not path.startswith("."))
 
 
 def linked(page: str) -> list[str]:
