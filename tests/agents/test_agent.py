@@ -346,10 +346,10 @@ def test_cloning_is_the_likelihood_of_the_stored_actions(chunk: int):
 
 def test_some_rows_of_the_actor_pursue_what_another_row_led_to():
     # Seen to fail: with psi of the row's own goal; with cloning over all rows
-    agent = small_agent(cloning=0.7, random_goals=0.35)
-    state = jax.jit(agent.init)(jax.random.key(3))
+    agents = [small_agent(cloning=weight, random_goals=0.35) for weight in (0.0, 0.7)]
+    state = jax.jit(agents[0].init)(jax.random.key(3))
     batch, key = batch_of(), jax.random.key(5)
-    _, metrics = jax.jit(agent.update)(state, batch, key)
+    plain, metrics = (jax.jit(agent.update)(state, batch, key)[1] for agent in agents)
     # int(0.35 * 10) rows are moved: 3, 6 and 9 take the goals of 2, 5 and 8
     goal = np.asarray(batch.goal, np.float64)[[0, 1, 2, 2, 4, 5, 5, 7, 8, 8]]
     inputs = np.hstack([np.asarray(batch.observation, np.float64), goal])
@@ -368,7 +368,11 @@ def test_some_rows_of_the_actor_pursue_what_another_row_led_to():
     psi = naive.residual_network(goal, critic["g_encoder"])
     energies = [naive.energy(a, b) for a, b in zip(phi, psi, strict=True)]
     densities = [naive.log_density(m, s, n) for (m, s), n in zip(pairs, noise, strict=True)]
-    loss = naive.cloned_actor_loss(energies, densities, np.exp(state.log_temperature), each, 0.7)
+    temperature = np.exp(state.log_temperature)
+    # Beside cloning energies are divided by their own size
+    loss = naive.actor_loss(energies, densities, temperature)
+    assert float(plain["actor_loss"]) == pytest.approx(loss, rel=1e-4)
+    loss = naive.cloned_actor_loss(energies, densities, temperature, each, 0.7)
     assert float(metrics["actor_loss"]) == pytest.approx(loss, rel=1e-4)
 
 
