@@ -1,8 +1,5 @@
 """The examples beside the documentation: what they decide, and that they lead a robot."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -12,18 +9,12 @@ from robot_gcrl.bridge.messages import Code
 from robot_gcrl.policy.maze import maze_map
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.task.registry import load_task
-
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+from tests.programs import load_program
 
 
 @pytest.fixture(scope="module")
 def planner() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("planner", EXAMPLES / "planner.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["planner"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("examples/planner.py")
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,7 @@ def measure(task_name: str, *, repetitions: int = 7, seconds: float = 2.0) -> di
         assert state.replay
         learner, sums = learn(
             state.agent, state.replay, jax.random.key(0), count, program.agent,
-            contract=task.contract, goal_index=task.contract.goal_index,
-            max_rows=task.episode_length + 1,
+            goal_index=task.contract.goal_index, max_rows=task.episode_length + 1,
         )  # fmt: skip
         return sums["learner/critic_loss"] + learner.log_temperature
 

@@ -56,8 +56,7 @@ def _budget(config: TrainConfig) -> str:
         return f"{config.steps:,} gradient steps"
     if config.algorithm in BRAX:
         plan = brax_plan(config)
-        steps = plan.prefill + plan.epochs * plan.control_steps
-        gradients = plan.epochs * plan.gradient_steps
+        steps, gradients = plan.total_control_steps, plan.total_gradient_steps
         return f"{steps:,} control steps, {gradients:,} gradient steps, {plan.epochs} epochs"
     updates = config.steps / config.control_steps_per_update
     return f"{config.steps:,} control steps, {updates:,.0f} gradient steps"

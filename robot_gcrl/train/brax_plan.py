@@ -26,6 +26,16 @@ class BraxPlan(NamedTuple):
     control_steps: int
     gradient_steps: int
 
+    @property
+    def total_control_steps(self) -> int:
+        """Of all worlds, when the budget is spent."""
+        return self.prefill + self.epochs * self.control_steps
+
+    @property
+    def total_gradient_steps(self) -> int:
+        """When the budget is spent."""
+        return self.epochs * self.gradient_steps
+
 
 def brax_plan(config: TrainConfig) -> BraxPlan:
     """The plan of a run with algorithm ppo or sac.

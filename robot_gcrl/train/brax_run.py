@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 
 from robot_gcrl.agents.baselines.agent import BaselineAgent
-from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.task.task import Task
@@ -29,11 +28,6 @@ from robot_gcrl.train.live import LiveView
 from robot_gcrl.train.loop import TrainState, learner_of
 from robot_gcrl.train.metrics import DivergedError, MetricsWriter
 from robot_gcrl.train.trackers import Tracking
-
-
-def is_brax(config: TrainConfig) -> bool:
-    """Whether brax's trainers run it."""
-    return config.algorithm in BRAX
 
 
 def require_brax(config: TrainConfig, *, resume: bool) -> None:
@@ -88,7 +82,7 @@ class BraxRun:
     @property
     def total_steps(self) -> int:
         """Control steps of the budget when it is spent: whole epochs."""
-        return self._plan.prefill + self._plan.epochs * self._plan.control_steps
+        return self._plan.total_control_steps
 
     def go(self, interrupt: Interrupt, view: LiveView) -> None:
         """Trains until the budget or the time is spent or a signal came."""

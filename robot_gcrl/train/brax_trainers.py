@@ -67,7 +67,7 @@ def train_with(
         "eval_env": NoWorlds(worlds),
         "num_eval_envs": 1,
         "num_evals": plan.epochs + 1,
-        "num_timesteps": plan.prefill + plan.epochs * plan.control_steps,
+        "num_timesteps": plan.total_control_steps,
         "num_envs": config.num_envs,
         # Of brax's own evaluation alone
         "episode_length": 1,

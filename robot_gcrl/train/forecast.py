@@ -46,16 +46,12 @@ def forecast_seconds(task: Task, config: TrainConfig) -> float | None:
     is_brax = config.algorithm in BRAX
     updates = config.steps if offline else config.steps / config.control_steps_per_update
     if is_brax:
-        plan = brax_plan(config)
-        updates = plan.epochs * plan.gradient_steps
+        updates = brax_plan(config).total_gradient_steps
     learner = updates * _update_seconds(task, config)
     physics = 0.0 if offline else config.steps / rate
     evaluation = config.evaluations * config.eval_episodes * task.episode_length / rate
-    return (
-        _STARTUP
-        + evaluation
-        + (max(physics, learner) if config.overlap and not is_brax else physics + learner)
-    )
+    overlaps = config.overlap and not is_brax
+    return _STARTUP + evaluation + (max(physics, learner) if overlaps else physics + learner)
 
 
 def _control_step_seconds(task: Task) -> float:

@@ -21,7 +21,6 @@ from robot_gcrl.agents.baselines.agent import make_baseline
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.agents.crl.agent import Agent, AgentState, Queue, make_agent
 from robot_gcrl.agents.crl.config import CrlConfig
-from robot_gcrl.contract.contract import Contract
 from robot_gcrl.env.goal_env import EnvState, GoalEnv, Practice
 from robot_gcrl.env.pool import component_radii
 from robot_gcrl.errors import ConfigError
@@ -146,18 +145,22 @@ def agent_of(task: Task, config: CrlConfig) -> Agent:
     Raises:
       ConfigError: chunks that are too long for the task's episodes.
     """
-    contract = task.contract
+    contract, moving = task.contract, None
     if config.chunk > max(task.episode_length // 2, 1):
         raise ConfigError(
             f"agent.chunk is {config.chunk} and an episode of {task.name!r} has "
             f"{task.episode_length} control steps. Expected chunks of at most half of them, so "
             "that most rows of the replay begin one. Lower --agent.chunk."
         )
+    if config.moving_share > 0.0:
+        beyond = _MOVED * component_radii(contract) * contract.goal_scale
+        moving = Moving(config.moving_share, beyond)
     return make_agent(
         config,
         observation_size=contract.observation_size,
         action_size=contract.action_size,
         goal_index=contract.goal_index,
+        moving=moving,
     )
 
 
@@ -259,7 +262,6 @@ def _iterate(
             learn_key,
             count + ticket.token,
             agent,
-            contract=task.contract,
             goal_index=env.memory_goal_index,
             max_rows=task.episode_length + 1,
         )
@@ -287,7 +289,6 @@ def learn(
     count: Int[Array, ""],
     agent: Agent,
     *,
-    contract: Contract,
     goal_index: np.ndarray,
     max_rows: int,
 ) -> tuple[AgentState, Sums]:
@@ -299,20 +300,12 @@ def learn(
       key: used once.
       count: of updates.
       agent: that learns.
-      contract: whose success radii say what counts as moving.
       goal_index: int [G], where a row holds what was achieved, in observation units.
       max_rows: the most rows that an episode has.
     """
-    config = agent.config
-    moving = None
-    if config.moving_share > 0.0:
-        beyond = _MOVED * component_radii(contract) * contract.goal_scale
-        moving = Moving(config.moving_share, beyond)
 
     def one(learner: AgentState, key: Array) -> tuple[AgentState, Sums]:
-        return agent.improve(
-            learner, replay, key, goal_index=goal_index, max_rows=max_rows, moving=moving
-        )
+        return agent.improve(learner, replay, key, goal_index=goal_index, max_rows=max_rows)
 
     def update(i: Int[Array, ""], carry: tuple[AgentState, Sums]) -> tuple[AgentState, Sums]:
         learner, sums = carry

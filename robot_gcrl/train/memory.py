@@ -95,7 +95,6 @@ def network_parts(contract: Contract, config: TrainConfig) -> tuple[NetworkPart,
     agent, baseline = config.agent, config.baseline
     observation, goal = contract.observation_size, contract.goal_size
     decided = agent.chunk * contract.action_size
-    has_target = int(config.algorithm in ("sac", "sac_her", "td3_her"))
     sizes = agent.depth, agent.width
     actor = NetworkPart(
         "actor",
@@ -116,7 +115,7 @@ def network_parts(contract: Contract, config: TrainConfig) -> tuple[NetworkPart,
     if config.algorithm == "ppo":
         return (NetworkPart("value", 1, observation + goal, *sizes, 1, 0), actor)
     inputs = observation + decided + goal
-    return (NetworkPart("value", baseline.num_critics, inputs, *sizes, 1, has_target), actor)
+    return (NetworkPart("value", baseline.num_critics, inputs, *sizes, 1, targets=1), actor)
 
 
 def _stored_rows(config: TrainConfig) -> int:

@@ -49,7 +49,6 @@ def make_offline_program(task: Task, config: TrainConfig, dataset: Dataset) -> P
             key,
             counts.sum(),
             agent,
-            contract=task.contract,
             goal_index=np.asarray(task.contract.goal_index),
             max_rows=dataset.max_rows,
         )

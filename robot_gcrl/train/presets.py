@@ -144,11 +144,11 @@ def make_train_config(
         preset=chosen,
         engine=_engine(engine, on_cpu=on_cpu),
         run=free_folder(task.name),
+        algorithm=learned_by,
         agent=CrlConfig(**agent),
         **outer,
     )
-    chosen_with = {"algorithm": learned_by} if learned_by != "crl" else {}
-    return override(config, chosen_with | _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
+    return override(config, _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
 
 
 def _base(task: Task, preset: Preset) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import jax
 
+from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
-from robot_gcrl.train.brax_run import BraxRun, is_brax, require_brax
+from robot_gcrl.train.brax_run import BraxRun, require_brax
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset, load_dataset, note_dataset, require_dataset
@@ -59,7 +60,7 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     started = time.monotonic()
     task = load_task(config.task, maze=config.maze)
     require_tracker(config.track)
-    if is_brax(config):
+    if config.algorithm in BRAX:
         return _train_with_brax(task, config, resume=resume, started=started)
     dataset, program = _program(task, config)  # refuses what cannot run, before anything is written
     if resume:

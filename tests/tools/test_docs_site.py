@@ -1,25 +1,19 @@
 """The site's pages: what is linked to and is no page becomes one, at the place that links mean."""
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.programs import ROOT, load_program
 
 
 @pytest.fixture(scope="module")
 def site() -> ModuleType:
     for needed in ("mkdocs", "nbconvert"):
         pytest.importorskip(needed, reason="needs the group docs: make test installs it")
-    spec = importlib.util.spec_from_file_location("docs_site", ROOT / "tools" / "docs_site.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("tools/docs_site.py")
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,16 @@
 """docs/licences.md: every package that is named or pinned stands there, as its metadata have it."""
 
-import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.programs import ROOT, load_program
 
 
 @pytest.fixture(scope="module")
 def licences() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("licences", ROOT / "tools" / "licences.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("tools/licences.py")
 
 
 def test_what_is_pinned_or_named_has_a_row(licences: ModuleType) -> None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from robot_gcrl.agents.crl import agent as crl_agent
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.env.goal_env import GoalEnv
@@ -182,6 +183,30 @@ def test_a_prefill_without_a_whole_chunk_is_refused(tmp_path):
         "prefill is 3 control steps per world and agent.chunk is 3. Expected a prefill of more "
         "than one chunk: before that the replay holds no whole one. Raise prefill or lower "
         "agent.chunk."
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_share_of_moving_rows_reaches_the_batches(tmp_path, monkeypatch, share):
+    # Seen to fail: with an agent that is made without it, with batches that are drawn without it
+    seen, task = [], _task()
+
+    def sample(*arguments, moving, **settings):
+        seen.append(moving)
+        return real(*arguments, moving=moving, **settings)
+
+    real = crl_agent.sample
+    monkeypatch.setattr(crl_agent, "sample", sample)
+    config = _config(tmp_path, agent=dataclasses.replace(AGENT, moving_share=share))
+    program = make_program(task, config)
+    jax.eval_shape(program.iterate, jax.eval_shape(program.init, 3), update_counts(config, 0))
+    if share == 0.0:
+        assert set(seen) == {None}
+        return
+    assert {moving.share for moving in seen} == {share}
+    (group,) = task.contract.success
+    np.testing.assert_allclose(
+        seen[0].beyond, 0.1 * group.radius * np.asarray(task.contract.goal_scale), rtol=1e-6
     )
 
 

@@ -32,15 +32,23 @@ def test_the_estimate_against_what_is_made(num_critics: int, norm: str) -> None:
         config, {"agent.batch_size": 2, "agent.num_critics": num_critics, "agent.norm": norm}
     )
     needs = estimate(contract, task.model, config)
-    sizes = {"observation_size": contract.observation_size, "action_size": contract.action_size}
-    index = tuple(int(i) for i in contract.goal_index)
-    agent = make_agent(config.agent, goal_index=index, **sizes)
+    agent = make_agent(
+        config.agent,
+        observation_size=contract.observation_size,
+        action_size=contract.action_size,
+        goal_index=contract.goal_index,
+    )
     state = jax.eval_shape(agent.init, jax.random.key(0))
     made = _bytes(state) * 4 / 3  # parameters and two moments; gradients come on top
     kept = (1 + 2 * num_critics) * 4 * 2 * config.agent.width * (config.agent.depth // 4 + 12)
     assert needs.networks - kept == pytest.approx(made, rel=0.001)
     replay = jax.eval_shape(
-        lambda: make_replay(capacity=config.replay_capacity, num_worlds=config.num_envs, **sizes)
+        lambda: make_replay(
+            capacity=config.replay_capacity,
+            num_worlds=config.num_envs,
+            observation_size=contract.observation_size,
+            action_size=contract.action_size,
+        )
     )
     assert needs.replay == _bytes(replay) - 4
 

@@ -87,7 +87,7 @@ def test_offline_learns_what_learning_on_the_same_rows_gives(online, tmp_path):
 
     @jax.jit
     def by_hand(replay: Replay):
-        return learn(learner, replay, key, jnp.int32(8), agent, contract=task.contract,
+        return learn(learner, replay, key, jnp.int32(8), agent,
                      goal_index=task.contract.goal_index, max_rows=dataset.max_rows)  # fmt: skip
 
     expected, wanted = by_hand(jax.tree.map(jnp.asarray, replay))

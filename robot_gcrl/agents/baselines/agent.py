@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from robot_gcrl.agents.baselines.config import Algorithm, BaselineConfig
@@ -21,14 +20,13 @@ from robot_gcrl.agents.baselines.values import Problem, Values, make_values
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.networks import make_networks
-from robot_gcrl.agents.crl.state import AgentState
+from robot_gcrl.agents.crl.state import AgentState, acting_state, fresh_state
 from robot_gcrl.contract.contract import Contract
 from robot_gcrl.env.reward import goal_reward
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.nets.moments import make_moments
 from robot_gcrl.nets.tanh_normal import mode
 from robot_gcrl.replay.buffer import Replay
-from robot_gcrl.replay.hindsight import Moving
 from robot_gcrl.replay.relabel import Transitions, sample_transitions
 
 _UPDATES = {"sac_her": sac_update, "td3_her": td3_update, "gcbc": cloning_update}
@@ -77,20 +75,13 @@ class BaselineAgent(Agent):
             critic["target_actor"] = jax.tree.map(jnp.copy, actor)
         if self.algorithm not in _UPDATES:
             # brax keeps the rest of what it learns to itself
-            moments = make_moments(self.observation_size)
-            return AgentState(actor, critic, jnp.zeros(()), moments, (), (), ())
-        adam = optax.adam(self.config.learning_rate)
-        log_temperature = jnp.asarray(self.config.initial_log_temperature, jnp.float32)
-        return AgentState(
+            return acting_state(actor, make_moments(self.observation_size))
+        return fresh_state(
+            self.config,
             actor=actor,
             critic=critic,
-            log_temperature=log_temperature,
-            moments=make_moments(self.observation_size),
-            actor_optimizer=adam.init(actor),
-            critic_optimizer=adam.init(critic.get("online", {})),
-            temperature_optimizer=optax.adam(self.config.temperature_learning_rate).init(
-                log_temperature
-            ),
+            learned=critic.get("online", {}),
+            observation_size=self.observation_size,
         )
 
     def act(
@@ -141,14 +132,8 @@ class BaselineAgent(Agent):
         *,
         goal_index: np.ndarray,
         max_rows: int,
-        moving: Moving | None = None,
     ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
-        """One gradient step on a batch that is drawn from `replay` and relabelled.
-
-        No row is preferred: `moving` is of the contrastive agent alone. The option is refused
-        before, and a task's hint is not passed on.
-        """
-        del moving
+        """One gradient step on a batch that is drawn from `replay` and relabelled."""
         sample_key, update_key = jax.random.split(key)
         batch = sample_transitions(
             replay,
@@ -212,15 +197,16 @@ def make_baseline(
     sizes = {
         "observation_size": contract.observation_size,
         "action_size": contract.action_size,
+        "goal_size": contract.goal_size,
     }
     return BaselineAgent(
         config=config,
-        **sizes,
+        observation_size=contract.observation_size,
+        action_size=contract.action_size,
         goal_index=tuple(int(i) for i in goal_index),
-        networks=make_networks(config, **sizes, goal_size=contract.goal_size),
+        networks=make_networks(config, **sizes),
         contract=contract,
         algorithm=algorithm,
         baseline=baseline,
-        values=make_values(config, **sizes, goal_size=contract.goal_size,
-                           num_critics=baseline.num_critics),
-    )  # fmt: skip
+        values=make_values(config, **sizes, num_critics=baseline.num_critics),
+    )

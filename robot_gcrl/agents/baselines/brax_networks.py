@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from robot_gcrl.agents.baselines.agent import BaselineAgent
 from robot_gcrl.agents.crl.networks import Params, make_network
-from robot_gcrl.agents.crl.state import AgentState
+from robot_gcrl.agents.crl.state import AgentState, acting_state
 from robot_gcrl.nets.moments import COUNT_LIMIT, Moments
 from robot_gcrl.nets.tanh_normal import TanhNormal
 
@@ -72,7 +72,7 @@ def sac_networks(agent: BaselineAgent) -> Callable[..., SACNetworks]:
 
 def agent_state(agent: BaselineAgent, statistics: Any, policy: Params) -> AgentState:
     """What brax has learned, as the state that acts."""
-    return AgentState(policy, {}, jnp.zeros(()), _moments(agent, statistics), (), (), ())
+    return acting_state(policy, _moments(agent, statistics))
 
 
 def distribution_parameters(policy: TanhNormal) -> Float[Array, "*batch two_A"]:

@@ -9,11 +9,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from robot_gcrl.env.reward import Reward
 from robot_gcrl.errors import ConfigError
 
 Algorithm = Literal["crl", "sac", "sac_her", "td3_her", "ppo", "gcbc"]
 """crl is contrastive; sac_her, td3_her and gcbc learn from hindsight; ppo and sac are brax's."""
-Reward = Literal["sparse", "dense"]
 Hindsight = Literal["future", "geometric", "final"]
 
 BRAX: tuple[Algorithm, ...] = ("ppo", "sac")

@@ -54,6 +54,7 @@ class Agent:
       action_size: A.
       goal_index: int [G], the observation components that a goal consists of.
       networks: actor and encoders.
+      moving: which rows its batches prefer; None for no preference.
     """
 
     config: CrlConfig
@@ -61,6 +62,7 @@ class Agent:
     action_size: int
     goal_index: tuple[int, ...]
     networks: Networks
+    moving: Moving | None = None
 
     @property
     def awaited(self) -> str:
@@ -178,7 +180,6 @@ class Agent:
         *,
         goal_index: np.ndarray,
         max_rows: int,
-        moving: Moving | None = None,
     ) -> tuple[AgentState, dict[str, Float[Array, ""]]]:
         """One gradient step on a batch that is drawn from `replay`; arguments as of `sample`."""
         sample_key, update_key = jax.random.split(key)
@@ -191,7 +192,7 @@ class Agent:
             goal_index=goal_index,
             max_rows=max_rows,
             chunk=config.chunk,
-            moving=moving,
+            moving=self.moving,
         )
         observed = batch.observation[:, : self.observation_size]
         return self.update(state, batch._replace(observation=observed), update_key)
@@ -295,8 +296,12 @@ def make_agent(
     observation_size: int,
     action_size: int,
     goal_index: np.ndarray | Sequence[int],
+    moving: Moving | None = None,
 ) -> Agent:
-    """The agent for observations of O, actions of A components and goals picked by `goal_index`."""
+    """The agent for observations of O, actions of A components and goals picked by `goal_index`.
+
+    What moves is for the task to say: `moving` is made of `config.moving_share` and its radii.
+    """
     index = tuple(int(i) for i in goal_index)
     return Agent(
         config=config,
@@ -309,4 +314,5 @@ def make_agent(
             action_size=action_size,
             goal_size=len(index),
         ),
+        moving=moving,
     )

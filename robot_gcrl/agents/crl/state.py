@@ -50,6 +50,15 @@ def init_state(
     actor_key, sa_key, g_key = jax.random.split(key, 3)
     actor = networks.actor.init(actor_key)
     critic = networks.init_critic(sa_key, g_key)
+    return fresh_state(
+        config, actor=actor, critic=critic, learned=critic, observation_size=observation_size
+    )
+
+
+def fresh_state(
+    config: CrlConfig, *, actor: Params, critic: Params, learned: Params, observation_size: int
+) -> AgentState:
+    """What learning begins with; of the critic, `learned` are the parameters that Adam changes."""
     log_temperature = jnp.asarray(config.initial_log_temperature, jnp.float32)
     adam = optax.adam(config.learning_rate)
     return AgentState(
@@ -58,9 +67,14 @@ def init_state(
         log_temperature=log_temperature,
         moments=make_moments(observation_size),
         actor_optimizer=adam.init(actor),
-        critic_optimizer=adam.init(critic),
+        critic_optimizer=adam.init(learned),
         temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
     )
+
+
+def acting_state(actor: Params, moments: Moments) -> AgentState:
+    """What acts, where the rest of what is learned is not ours to keep."""
+    return AgentState(actor, {}, jnp.zeros(()), moments, (), (), ())
 
 
 def apply_gradients(
