@@ -26,6 +26,7 @@ COLLECTING = (
     "goal_proposal_share",
     "goal_noise",
     "curriculum_radius",
+    "far_share",
 )
 
 

@@ -33,6 +33,7 @@ _SINCE = {
     "goal_proposal": "task",
     "goal_proposal_share": 0.5,
     "goal_noise": None,
+    "far_share": 0.0,
     "curriculum_radius": None,
     "start_from": None,
     "from_checkpoint": "best",
