@@ -135,7 +135,8 @@ def _recorder(env: GoalEnv, agent: Agent, actions: Actions) -> Any:
             return (env.step(worlds, action, env_key), queue), frames
 
         start = env.init(start_key)
-        carry = start, agent.empty_queue(env.num_worlds)
+        begin = agent.served_queue if actions == "mean" else agent.empty_queue
+        carry = start, begin(env.num_worlds)
         return jax.lax.scan(step, carry, jnp.arange(env.task.episode_length + 1))[1]
 
     return run

@@ -36,7 +36,7 @@ def actor_network(contract: Contract, agent: Agent) -> Network:
         log_std_range=(LOG_STD_MIN, LOG_STD_MAX) if config.eval_action == "mean" else None,
         norm=config.norm,
         shift=SHIFT if config.norm == "hyperspherical" else 0.0,
-        chunk=config.chunk,
+        chunk=agent.served_chunk,
     )
 
 
@@ -49,8 +49,9 @@ def actor_weights(network: Network, state: AgentState) -> dict[str, np.ndarray]:
     params = jax.device_get(state.actor)
     weights = named_arrays(params)
     for name in ("head/kernel", "head/bias"):
-        # Means stand before log-standard-deviations
-        weights[name] = np.ascontiguousarray(weights[name][..., : network.num_outputs])
+        # Means stand before log-standard-deviations, and of each the first action's come first
+        both = np.split(weights[name], 2, axis=-1)[: network.num_outputs // network.decided]
+        weights[name] = np.concatenate([part[..., : network.decided] for part in both], axis=-1)
     if network.normalizer is not None:
         weights["moments/mean"] = np.asarray(state.moments.mean, np.float32)
         weights["moments/variance"] = np.asarray(state.moments.variance, np.float32)

@@ -78,8 +78,8 @@ def make_golden(
     chosen = _choose(exact, rounding)
     arrays = (value[chosen].astype(np.float32) for value in (*candidates, exact, ctrl))
     golden = Golden(*arrays)
-    if agent.config.chunk > 1:
-        golden = _with_queues(contract, golden, agent.config.chunk)
+    if agent.served_chunk > 1:
+        golden = _with_queues(contract, golden, agent.served_chunk)
     return Examples(
         golden=golden,
         unsaturated=int((np.abs(exact[chosen]) < SATURATED).all(-1).sum()),
@@ -181,6 +181,7 @@ def _act(
     observation = observe(contract, inputs, previous_action, jnp)
     action = agent.act(state, observation, goal * contract.goal_scale, None)
     first = action[..., : contract.action_size]
+    action = action[..., : agent.served_chunk * contract.action_size]
     return action, actuate(contract.action, first, previous_ctrl, jnp)
 
 

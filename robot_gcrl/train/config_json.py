@@ -28,6 +28,7 @@ _SINCE = {
     "eval_action": "mode",
     "norm": "layer",
     "chunk": 1,
+    "replan": False,
     "critic": "contrastive",
     "time_bins": 8,
     "goal_proposal": "task",

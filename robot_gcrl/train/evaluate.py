@@ -37,7 +37,7 @@ class PolicyMean:
 
     def begin(self, worlds: int) -> Queue:
         """What N worlds remember before their first step."""
-        return self.agent.empty_queue(worlds)
+        return self.agent.served_queue(worlds)
 
     def __call__(
         self,
@@ -98,7 +98,7 @@ class Evaluator:
 
 
 def policy_mean(agent: Agent) -> PolicyMean:
-    """Acts with the mean of the policy, its chunks open loop as in training."""
+    """Acts with the mean of the policy, its chunks as a policy file executes them."""
     return PolicyMean(agent)
 
 

@@ -71,6 +71,11 @@ def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None, *, with_crit
             f"The run {run} is of algorithm {config.algorithm!r}, whose critic no policy file can "
             "hold. Expected a run of crl, whose critic is two encoders. Leave --with-critic out."
         )
+    if with_critic and config.agent.replan:
+        raise ConfigError(
+            f"The run {run} has agent.replan: its policy file gives the first action of a chunk, "
+            "and its critic judges whole ones. Expected a run without it. Leave --with-critic out."
+        )
     training = {
         "preset": config.preset,
         **({} if config.algorithm == "crl" else {"algorithm": config.algorithm}),

@@ -236,6 +236,23 @@ def test_a_chunk_is_commanded_action_by_action():
     assert AGENT.empty_queue(10) == ()
 
 
+def test_a_policy_that_replans_executes_the_first_action_of_each_chunk():
+    agent, batch = small_agent(chunk=2, replan=True), batch_of()
+    state, key = jax.jit(agent.init)(jax.random.key(3)), jax.random.key(0)
+    chunk = agent.act(state, batch.observation, batch.goal, None)
+    queue = agent.served_queue(10)
+    for _ in range(2):
+        action, queue = agent.command(state, batch.observation, batch.goal, queue, None)
+        np.testing.assert_array_equal(action, chunk[:, :3])
+    # It explores by whole chunks all the same
+    explored = agent.act(state, batch.observation, batch.goal, key)
+    queue, given = agent.empty_queue(10), []
+    for _ in range(2):
+        action, queue = agent.command(state, batch.observation, batch.goal, queue, key)
+        given.append(action)
+    np.testing.assert_array_equal(jnp.hstack(given), explored)
+
+
 def test_energy_is_that_of_the_embeddings():
     batch = batch_of()
     phi = naive.residual_network(

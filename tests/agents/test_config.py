@@ -102,6 +102,16 @@ def test_nothing_is_cloned_where_no_row_keeps_its_goal():
     )
 
 
+def test_single_actions_are_not_replanned():
+    CrlConfig(chunk=3, replan=True)
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(replan=True)
+    assert str(error.value) == (
+        "Agent setting replan is True and chunk is 1: every action is decided on anew anyhow. "
+        "Expected replan with chunks. Raise chunk, or leave replan out."
+    )
+
+
 @pytest.mark.parametrize("depth", [4, 64, 1024])
 def test_depths_of_whole_blocks_are_accepted(depth: int):
     assert CrlConfig(depth=depth, actor_depth=depth).depth == depth

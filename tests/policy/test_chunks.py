@@ -12,7 +12,7 @@ from robot_gcrl.policy.runtime.critic import make_critic
 from robot_gcrl.policy.runtime.network import Network
 from robot_gcrl.policy.verify import verify_policy
 from tests.naive import Chunks
-from tests.policy.policies import make_file, random_steps
+from tests.policy.policies import make_file, make_perturbed, naive_mean, random_steps
 from tests.policy.programs import Program
 from tests.policy.test_policy import GOAL, reports
 
@@ -63,6 +63,21 @@ def test_a_file_with_chunks_verifies(chunked: PolicyFile) -> None:
     assert make_critic(chunked).energy(
         golden.inputs, golden.previous_action, golden.judged, golden.goal
     ).shape == (32,)
+
+
+# Seen to fail: the mean of the second action in the place of the first one's spread.
+@pytest.mark.parametrize("eval_action", ["mode", "mean"])
+def test_a_policy_that_replans_is_a_file_without_chunks(tmp_path: Path, eval_action: str) -> None:
+    settings = {"chunk": LENGTH, "replan": True, "eval_action": eval_action}
+    file = make_file(tmp_path / "box.policy", width=16, **settings)
+    assert (file.network.chunk, file.golden.queue) == (1, None)
+    agent, state = make_perturbed(file.contract, width=16, **settings)
+    steps = random_steps(file.contract, ROBOTS)
+    expected = np.tanh(naive_mean(file.contract, agent, state, steps))
+    size = file.contract.action_size
+    for name in ("numpy", "onnxruntime", "c"):
+        action = runtime_of(file, name, tmp_path / name)(*steps).action
+        np.testing.assert_allclose(action, expected[:, :size], atol=1e-5)
 
 
 def test_a_policy_remembers_its_chunk_until_it_is_reset(chunked: PolicyFile) -> None:

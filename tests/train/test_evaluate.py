@@ -1,10 +1,14 @@
 """Intervals, rows by region, and whole episodes beside a plain loop over the same worlds."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from robot_gcrl.agents.crl.agent import make_agent
+from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.evaluate import (
     Outcome,
@@ -12,6 +16,7 @@ from robot_gcrl.train.evaluate import (
     evaluation_key,
     make_evaluator,
     make_worlds,
+    policy_mean,
     score,
     selection_key,
     summary,
@@ -65,6 +70,14 @@ def test_episodes_agree_with_a_plain_loop():
     np.testing.assert_allclose(outcome.time_at_goal, count / 12, rtol=1e-6)
     np.testing.assert_allclose(outcome.distance, distance, rtol=1e-5)
     assert 0 < outcome.reached.sum() < 20
+
+
+# Seen to fail: with the queue of training.
+def test_a_policy_with_chunks_is_measured_as_it_is_served():
+    agent = functools.partial(make_agent, observation_size=3, action_size=2, goal_index=(0,))
+    open_loop = policy_mean(agent(CrlConfig(chunk=3)))
+    assert open_loop.begin(4).shape == (4, 1 + 1 + 2 * 2)
+    assert policy_mean(agent(CrlConfig(chunk=3, replan=True))).begin(4) == ()
 
 
 def test_keys_of_training_choice_and_measure_are_apart():

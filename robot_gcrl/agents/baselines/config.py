@@ -139,6 +139,7 @@ _CONTRASTIVE = (
     "agent.critic",
     "agent.time_bins",
     "agent.chunk",
+    "agent.replan",
     "agent.energy",
     "agent.cosine_scale",
     "agent.learn_cosine_scale",

@@ -7,7 +7,9 @@ pure and may be traced inside jit and scan.
 
 With `CrlConfig.chunk` H above 1 the actor decides on H actions at once, which are executed open
 loop and judged together, phi(s, a_1..a_H): exploration keeps its direction for H steps, and the
-critic sees what a motion leads to instead of a twitch. K = H A numbers are decided on at once.
+critic sees what a motion leads to instead of a twitch. K = H A numbers are decided on at once. With
+`CrlConfig.replan` a policy that does not explore executes the first of them and decides anew, as
+receding-horizon control does (with action sequences: arXiv 2303.04137).
 """
 
 from collections.abc import Sequence
@@ -41,7 +43,8 @@ from robot_gcrl.replay.buffer import Replay
 from robot_gcrl.replay.hindsight import Batch, Moving, sample
 
 Queue = Float[Array, "*batch Q"] | tuple[()]
-"""What is left of the chunks that robots execute; () without chunks. See `contract.chunk`."""
+"""What is left of the chunks that robots execute; () where only the first action is executed, as
+without chunks. See `contract.chunk`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,6 +136,15 @@ class Agent:
         )
         return jnp.zeros((num_worlds, size))
 
+    @property
+    def served_chunk(self) -> int:
+        """How many actions are executed open loop by a policy that does not explore."""
+        return 1 if self.config.replan else self.config.chunk
+
+    def served_queue(self, num_worlds: int) -> Queue:
+        """As `empty_queue`, of a policy that does not explore."""
+        return () if self.served_chunk == 1 else self.empty_queue(num_worlds)
+
     def command(
         self,
         state: AgentState,
@@ -152,7 +164,9 @@ class Agent:
         self, chunk: Float[Array, "*batch K"], goal: Float[Array, "*batch G"], queue: Queue
     ) -> tuple[Float[Array, "*batch A"], Queue]:
         """The action to execute now where `chunk` is what would be begun: see `chunk.follow`."""
-        return (chunk, ()) if isinstance(queue, tuple) else follow(chunk, goal, queue, jnp)
+        if isinstance(queue, tuple):
+            return chunk[..., : self.action_size], ()
+        return follow(chunk, goal, queue, jnp)
 
     def energy(
         self,

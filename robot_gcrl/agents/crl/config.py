@@ -93,6 +93,8 @@ class CrlConfig:
       time_bins: of the survival critic; each has its share of the embeddings.
       chunk: actions that the actor decides on at once and that are executed open loop (H); the
         critic judges them together.
+      replan: whether a policy with chunks, once it does not explore, executes the first action of
+        each and then decides anew: in evaluations, in recordings of its mean, in policy files.
       energy: of a contrastive critic, between an embedded state-action and an embedded goal: minus
         their distance ("l2"), minus its square, their product ("dot"), or the cosine of their angle
         times a scale.
@@ -133,6 +135,7 @@ class CrlConfig:
     critic: Critic = "contrastive"
     time_bins: int = 8
     chunk: int = 1
+    replan: bool = False
     energy: Energy = "l2"
     cosine_scale: float = 10.0
     learn_cosine_scale: bool = True
@@ -158,6 +161,11 @@ class CrlConfig:
                 raise _refuse(name, value, f"a whole number of {least} or more")
         if not 1 <= self.chunk <= MAX_CHUNK:
             raise _refuse("chunk", self.chunk, f"a whole number from 1 to {MAX_CHUNK}")
+        if self.replan and self.chunk == 1:
+            raise ConfigError(
+                "Agent setting replan is True and chunk is 1: every action is decided on anew "
+                "anyhow. Expected replan with chunks. Raise chunk, or leave replan out."
+            )
         for name in ("learning_rate", "temperature_learning_rate", "cosine_scale"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
