@@ -76,7 +76,9 @@ def test_episodes_agree_with_a_plain_loop():
 def test_a_policy_with_chunks_is_measured_as_it_is_served():
     agent = functools.partial(make_agent, observation_size=3, action_size=2, goal_index=(0,))
     open_loop = policy_mean(agent(CrlConfig(chunk=3)))
-    assert open_loop.begin(4).shape == (4, 1 + 1 + 2 * 2)
+    queue = open_loop.begin(4)
+    assert isinstance(queue, jax.Array)
+    assert queue.shape == (4, 1 + 1 + 2 * 2)
     assert policy_mean(agent(CrlConfig(chunk=3, replan=True))).begin(4) == ()
 
 
