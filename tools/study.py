@@ -1,6 +1,7 @@
 """Measures options of the learner: tasks x variants x seeds, and what may be said of the result.
 
     python tools/study.py run tools/studies/losses.toml [--parallel 2] [--runs DIR] [--out FILE]
+    python tools/study.py run tools/studies/recipe.toml --tasks ant --seeds 0 --variants default RMSNorm
     python tools/study.py run --tasks reacher --seeds 0 1 2 --vary agent.learning_rate=1e-3
     python tools/study.py report FILE... [--plot FILE.png] [--each]
 
@@ -28,7 +29,7 @@ prepare_environment()
 # This process only resolves settings: the accelerator's memory belongs to its runs
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
-from robot_gcrl.errors import ConfigError, RobotGcrlError
+from robot_gcrl.errors import ConfigError, RobotGcrlError, unknown_name
 from robot_gcrl.study.cells import DEFAULT, Study, cells_of, parse_variant, read_study
 from robot_gcrl.study.report import draw, report
 from robot_gcrl.study.results import RATES, read_lines
@@ -75,13 +76,25 @@ def chosen_study(arguments: argparse.Namespace) -> Study:
         variants |= parse_variant(texts)
     if arguments.file is not None:
         study = read_study(arguments.file)
-        return replace(study, **changed, variants={**study.variants, **variants} if
-                       arguments.vary else study.variants)  # fmt: skip
+        changed["variants"] = {**study.variants, **variants} if arguments.vary else study.variants
+        tasks = changed.get("tasks", study.tasks)
+        changed["per_task"] = {k: v for k, v in study.per_task.items() if k in tasks}
+        return _narrowed(replace(study, **changed), arguments.variants)
     if arguments.tasks is None:
         raise ConfigError(
             "No study was given. Expected a TOML file or --tasks. See: tools/study.py run --help"
         )
     return Study(**{"name": "study", "seeds": (0, 1, 2), "variants": variants} | changed)
+
+
+def _narrowed(study: Study, wanted: list[str] | None) -> Study:
+    """The study of these variants alone."""
+    if wanted is None:
+        return study
+    for name in wanted:
+        if name not in study.variants:
+            raise unknown_name("variant", name, study.variants, see=f"the study {study.name!r}")
+    return replace(study, variants={name: study.variants[name] for name in wanted})
 
 
 def tell(arguments: argparse.Namespace) -> int:
@@ -101,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--name", help="of the study; the file's, or study")
     runs.add_argument("--tasks", nargs="+")
     runs.add_argument("--seeds", nargs="+", type=int)
+    runs.add_argument("--variants", nargs="+", help="of the file's, these alone")
     runs.add_argument("--minutes", type=float, help="wall time of each run, not its steps")
     runs.add_argument("--vary", nargs="+", action="append", default=[], metavar="NAME=VALUE",
                       help="one variant more, of these options")  # fmt: skip

@@ -21,6 +21,7 @@ from robot_gcrl.train.config import override
 from robot_gcrl.train.lock import FolderLock
 from robot_gcrl.train.options import parse_train
 from robot_gcrl.train.run_files import write_config
+from tests.programs import load_program
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"preset": "smoke", "engine": "native", "steps": 256, "evaluations": 1}
@@ -40,6 +41,23 @@ def _study(**changed) -> Study:
 def test_every_study_that_is_kept_can_be_run(path):
     study = read_study(path)
     assert len(cells_of(study)) == len(study.tasks) * len(study.seeds) * len(study.variants)
+
+
+# Seen to fail: with the settings of tasks that were left out.
+def test_a_part_of_a_study_that_is_kept(capsys):
+    tool = load_program("tools/study.py")
+    file = str(ROOT / "tools" / "studies" / "depth.toml")
+
+    def chosen(*words: str) -> Study:
+        return tool.chosen_study(tool._parser().parse_args(["run", file, *words]))
+
+    study = chosen("--tasks", "reacher", "--variants", "depth 16", "depth 4")
+    assert (study.tasks, list(study.variants)) == (["reacher"], ["depth 16", "depth 4"])
+    assert [(cell.variant, cell.config.steps) for cell in cells_of(study)][::3] == [
+        ("depth 16", 32_768), ("depth 4", 32_768),
+    ]  # fmt: skip
+    with pytest.raises(RobotGcrlError, match=r"Unknown variant 'depth 15'. Did you mean 'depth 16'"):
+        chosen("--variants", "depth 15")
 
 
 def test_the_command_line_resolves_to_the_settings_of_the_cell(monkeypatch, tmp_path):
