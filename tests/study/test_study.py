@@ -56,7 +56,7 @@ def test_a_part_of_a_study_that_is_kept(capsys):
     assert [(cell.variant, cell.config.steps) for cell in cells_of(study)][::3] == [
         ("depth 16", 32_768), ("depth 4", 32_768),
     ]  # fmt: skip
-    with pytest.raises(RobotGcrlError, match="Unknown variant 'depth 15'. Did you mean"):
+    with pytest.raises(RobotGcrlError, match=r"Unknown variant 'depth 15'. Did you mean"):
         chosen("--variants", "depth 15")
 
 
