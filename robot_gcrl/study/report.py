@@ -19,6 +19,9 @@ _TITLES = {"success_any": "any", "success_final": "final", "time_at_goal": "time
 _GRID = 101
 # A band at every place of a curve: fewer draws than for one number
 _CURVE_DRAWS = 1000
+# Colours that can be told apart; more variants take other dashes
+_MANY = 10
+_DASHES = ("-", "--", ":", "-.")
 
 
 def report(lines: Sequence[Line], *, metric: str, each: bool = False) -> list[str]:
@@ -35,18 +38,22 @@ def report(lines: Sequence[Line], *, metric: str, each: bool = False) -> list[st
 
 
 def draw(lines: Sequence[Line], *, metric: str) -> Figure:
-    """Curves of the interquartile mean with its 95% band: each task, and all of them together."""
+    """Curves of the interquartile mean with its 95% band: each task, and all of them together.
+
+    Of more than ten variants the bands would hide each other; they are left out.
+    """
     _require_distinct(lines)
     tasks, variants = _names(lines, "task"), _names(lines, "variant")
     by_time = all(line["minutes"] is not None for line in lines)
     panels = len(tasks) + (len(tasks) > 1)
-    figure = Figure(figsize=(4.6 * panels, 3.8), layout="constrained")
+    many = len(variants) > _MANY
+    figure = Figure(figsize=(4.6 * panels + 1.6 * many, 3.8), layout="constrained")
     colors = matplotlib.colormaps["tab10"]
     for i in range(panels):
         axes = figure.add_subplot(1, panels, i + 1)
         shown = [tasks[i]] if i < len(tasks) else tasks
         unit = "training time [min]" if by_time else _counted(lines)
-        _prepare(axes, shown[0] if i < len(tasks) else "all tasks", metric)
+        _prepare(axes, shown[0] if i < len(tasks) else "all tasks", metric, banded=not many)
         axes.set_xlabel(unit if i < len(tasks) else f"{unit} / the most on the task", fontsize=8)
         for j, variant in enumerate(variants):
             some = [line for line in lines if line["variant"] == variant]
@@ -54,16 +61,22 @@ def draw(lines: Sequence[Line], *, metric: str) -> Figure:
                 continue
             places, estimate = _curve(lines, some, shown, metric, by_time)
             if len(places):
-                axes.plot(places, estimate.value, color=colors(j % 10), lw=1.3, label=variant)
-                axes.fill_between(places, estimate.low, estimate.high, color=colors(j % 10),
-                                  alpha=0.2, linewidth=0)  # fmt: skip
-        axes.legend(fontsize=7)
+                axes.plot(places, estimate.value, color=colors(j % _MANY), lw=1.3, label=variant,
+                          ls=_DASHES[j // _MANY % len(_DASHES)])  # fmt: skip
+                axes.fill_between(places, estimate.low, estimate.high, color=colors(j % _MANY),
+                                  alpha=0.0 if many else 0.2, linewidth=0)  # fmt: skip
+        if not many:
+            axes.legend(fontsize=7)
+    if many:
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        # Its stubs lack what a constrained layout adds
+        figure.legend(handles, names, loc="outside right", fontsize=7)  # pyright: ignore[reportArgumentType]
     return figure
 
 
-def _prepare(axes: Axes, title: str, metric: str) -> None:
+def _prepare(axes: Axes, title: str, metric: str, *, banded: bool) -> None:
     axes.set_title(title, fontsize=10)
-    axes.set_ylabel(f"{_TITLES[metric]}, IQM with 95% band", fontsize=8)
+    axes.set_ylabel(f"{_TITLES[metric]}, IQM{' with 95% band' * banded}", fontsize=8)
     axes.set_ylim(-0.02, 1.02)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)

@@ -443,6 +443,11 @@ def test_curves_of_the_figure_by_hand():
     assert (places[0], places[-1]) == (500.0, 1000.0)
     np.testing.assert_allclose((values[0], values[-1]), (0.15, 0.1))
     assert len(draw(LINES, metric="success_any").axes) == 3
+    # More variants than colours: told apart by dashes, in one legend
+    many = [_line("reacher", str(i), 0, 0.1) for i in range(12)]
+    figure = draw(many, metric="success_any")
+    looks = {(str(line.get_color()), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == len(figure.legends[0].get_texts()) == 12
 
 
 def test_results_that_do_not_belong_together_are_refused():
