@@ -123,6 +123,7 @@ def test_practice_goes_far_at_its_share_of_the_steps(tmp_path):
     state, far = program.init(3), []
     for i in range(4):
         state, _ = program.iterate(state, update_counts(config, i))
+        assert state.env
         far.append(bool(state.env.far))
     assert far == [False, False, True, True]
     resumed = _resume(_config(tmp_path / "b", steps=1280, far_share=0.6))
