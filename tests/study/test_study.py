@@ -21,9 +21,8 @@ from robot_gcrl.train.config import override
 from robot_gcrl.train.lock import FolderLock
 from robot_gcrl.train.options import parse_train
 from robot_gcrl.train.run_files import write_config
-from tests.programs import load_program
+from tests.programs import ROOT, load_program
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = {"preset": "smoke", "engine": "native", "steps": 256, "evaluations": 1}
 
 
