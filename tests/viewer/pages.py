@@ -64,19 +64,6 @@ class Page:
         assert seen is not None
         return seen[0] * WIDTH, seen[1] * PICTURE
 
-    def click(self, x: float, y: float, *keys: str) -> None:
-        """Presses the mouse for long enough to be seen, with these keys."""
-        for key in keys:
-            self.page.keyboard.down(key)
-        self.page.mouse.move(x, y)
-        self.page.wait_for_timeout(HELD)
-        self.page.mouse.down()
-        self.page.wait_for_timeout(HELD)
-        self.page.mouse.up()
-        for key in keys:
-            self.page.keyboard.up(key)
-        self.page.wait_for_timeout(HELD)
-
     def press(
         self,
         start: tuple[float, float],
