@@ -79,7 +79,8 @@ def chosen_study(arguments: argparse.Namespace) -> Study:
         changed["variants"] = {**study.variants, **variants} if arguments.vary else study.variants
         tasks = changed.get("tasks", study.tasks)
         changed["per_task"] = {k: v for k, v in study.per_task.items() if k in tasks}
-        return _narrowed(replace(study, **changed), arguments.variants)
+        study = _narrowed(replace(study, **changed), arguments.variants)
+        return study if arguments.minutes is None else _without_steps(study)
     if arguments.tasks is None:
         raise ConfigError(
             "No study was given. Expected a TOML file or --tasks. See: tools/study.py run --help"
@@ -95,6 +96,18 @@ def _narrowed(study: Study, wanted: list[str] | None) -> Study:
         if name not in study.variants:
             raise unknown_name("variant", name, study.variants, see=f"the study {study.name!r}")
     return replace(study, variants={name: study.variants[name] for name in wanted})
+
+
+def _without_steps(study: Study) -> Study:
+    """The study without the control steps its file gives: wall time takes their place."""
+    return replace(
+        study,
+        options={k: v for k, v in study.options.items() if k != "steps"},
+        per_task={
+            task: {k: v for k, v in options.items() if k != "steps"}
+            for task, options in study.per_task.items()
+        },
+    )
 
 
 def tell(arguments: argparse.Namespace) -> int:
