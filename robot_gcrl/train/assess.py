@@ -144,7 +144,7 @@ def check_seed(seed: int) -> None:
 def restore_policy(
     path: Path, checkpoint: Checkpoint, seed: int
 ) -> tuple[Task, Agent, AgentState, CheckpointInfo]:
-    """Task, agent, the state of a run's checkpoint, and when it was saved.
+    """Task, agent, the state of a run's checkpoint as it is served, and when it was saved.
 
     Raises:
       RobotGcrlError: no such run or checkpoint, a task that is another one now, or a seed out of
@@ -156,7 +156,8 @@ def restore_policy(
     folder.require_contract(task.contract.sha256)
     agent = learner_of(task, folder.config)
     template = jax.eval_shape(agent.init, jax.random.key(0))
-    return task, agent, *folder.restore_agent(checkpoint, template)
+    state, info = folder.restore_agent(checkpoint, template)
+    return task, agent, agent.served(state), info
 
 
 def format_table(result: dict[str, Any]) -> str:

@@ -40,6 +40,7 @@ _SINCE = {
     "from_checkpoint": "best",
     "track": "none",
     "cloning": 0.0,
+    "ema_decay": 0.0,
     "random_goals": 0.0,
     "moving_share": 0.0,
     "dataset": None,

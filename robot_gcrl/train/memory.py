@@ -103,7 +103,7 @@ def network_parts(contract: Contract, config: TrainConfig) -> tuple[NetworkPart,
         agent.actor_depth,
         agent.actor_width or agent.width,
         2 * decided,
-        int(config.algorithm == "td3_her"),
+        int(config.algorithm == "td3_her") + (agent.ema_decay > 0.0),
     )
     if config.algorithm == "crl":
         inputs = {"sa_encoder": observation + decided, "g_encoder": goal}

@@ -32,6 +32,7 @@ _OURS = {
     "agent.head_init": "small",
     "agent.normalize_observations": True,
     "agent.learning_rate": 6e-4,
+    "agent.ema_decay": 0.998,
     "agent.temperature_learning_rate": 3e-3,
     "agent.initial_log_temperature": -2.5,
 }
@@ -105,7 +106,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 
 # Of an algorithm, where it differs from the defaults. brax's trainers relabel no goal, so that a
 # sparse reward would hardly ever differ from -1; and goals are tens of success radii away
-_DENSE = {"baseline.reward": "dense", "baseline.reward_scale": 0.1}
+_DENSE = {"baseline.reward": "dense", "baseline.reward_scale": 0.1, "agent.ema_decay": 0.0}
 _ALGORITHMS: dict[str, dict[str, Any]] = {"ppo": _DENSE, "sac": _DENSE}
 
 

@@ -13,6 +13,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import jax
+import jax.numpy as jnp
+
 from robot_gcrl.agents.crl.config import LEARNING
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.contract.difference import Difference, differences
@@ -105,6 +108,7 @@ def take_over(state: AgentState, start: Start | None) -> AgentState:
     learned = start.agent
     return state._replace(
         actor=learned.actor,
+        averaged=jax.tree.map(jnp.copy, learned.actor) if state.averaged else (),
         critic=learned.critic,
         log_temperature=learned.log_temperature,
         moments=learned.moments,

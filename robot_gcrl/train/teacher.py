@@ -97,6 +97,7 @@ def _of_file(source: Path, reference: str | None, needs_critic: bool) -> Teacher
         make_train_config(reference),
         _critic_settings(critic)
         | {
+            "agent.ema_decay": 0.0,
             "agent.actor_depth": network.depth,
             "agent.actor_width": network.width,
             "agent.final_norm": network.final_norm,
@@ -179,5 +180,7 @@ def student_config(teacher: Teacher, *, depth: int, width: int, run: Path) -> Tr
     Raises:
       ConfigError: no such depth or width.
     """
-    agent = dataclasses.replace(teacher.config.agent, actor_depth=depth, actor_width=width)
+    agent = dataclasses.replace(
+        teacher.config.agent, actor_depth=depth, actor_width=width, ema_decay=0.0
+    )
     return dataclasses.replace(teacher.config, agent=agent, run=run, dataset=None)

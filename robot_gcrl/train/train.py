@@ -229,7 +229,7 @@ class Run:
             self._close_window(view)
         began = time.monotonic()
         outcome = self._evaluator.episodes(
-            self._state.agent,
+            self._program.agent.served(self._state.agent),
             key=selection_key(self._config.seed),
             episodes=self._config.eval_episodes,
         )

@@ -34,6 +34,7 @@ REFUSED = [
     ("cosine_scale", 0.0, "a number above 0"),
     ("num_critics", 3, "1 or 2"),
     ("random_goals", 1.5, "a share from 0 to 1"),
+    ("ema_decay", 1.0, "a number from 0 to below 1"),
     ("moving_share", -0.1, "a share from 0 to 1"),
     ("eval_action", "median", "one of mode, mean"),
     ("norm", "batch", "one of layer, rms, hyperspherical"),

@@ -39,7 +39,8 @@ def test_the_estimate_against_what_is_made(num_critics: int, norm: str) -> None:
         goal_index=contract.goal_index,
     )
     state = jax.eval_shape(agent.init, jax.random.key(0))
-    made = _bytes(state) * 4 / 3  # parameters and two moments; gradients come on top
+    # Parameters and two moments; gradients come on top
+    made = _bytes(state._replace(averaged=())) * 4 / 3 + _bytes(state.averaged)
     kept = (1 + 2 * num_critics) * 4 * 2 * config.agent.width * (config.agent.depth // 4 + 12)
     assert needs.networks - kept == pytest.approx(made, rel=0.001)
     replay = jax.eval_shape(

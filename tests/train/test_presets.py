@@ -81,6 +81,7 @@ def test_the_paper_preset_is_as_published(task: Task) -> None:
     assert (agent.initial_log_temperature, agent.head_init) == (0.0, "published")
     assert (agent.final_norm, agent.block_init) == (False, "published")
     assert not agent.normalize_observations
+    assert agent.ema_decay == 0.0
 
 
 # Seen to fail: with the preset's values joined after the user's.

@@ -72,6 +72,7 @@ def test_networks_temperature_and_moments_are_those_of_the_run(source, begun):
     assert info.iteration == 0
     for name in TAKEN:
         assert same_bits(getattr(state.agent, name), getattr(learned, name)), name
+    assert same_bits(state.agent.averaged, learned.actor)
     assert all(not np.asarray(x).any() for x in jax.tree.leaves(state.agent.actor_optimizer))
     assert int(state.iteration) == 0
 
@@ -239,6 +240,7 @@ OTHER = {
     "eval_action": "mean",
     "cloning": 1.0,
     "random_goals": 0.5,
+    "ema_decay": 0.9,
     "moving_share": 0.5,
 }
 

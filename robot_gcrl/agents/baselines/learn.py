@@ -18,7 +18,7 @@ from robot_gcrl.agents.baselines.values import Problem, Values
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import actor_loss, temperature_loss
 from robot_gcrl.agents.crl.networks import Networks, Params
-from robot_gcrl.agents.crl.state import AgentState, norm, stepped
+from robot_gcrl.agents.crl.state import AgentState, continue_average, norm, stepped
 from robot_gcrl.nets.tanh_normal import log_density, mode, sample_tanh_normal
 
 Metrics = dict[str, Float[Array, ""]]
@@ -161,7 +161,8 @@ def _fit_actor(agent: Learner, state: AgentState, loss: Any) -> Updated:
     actor, optimizer = stepped(adam, gradient, state.actor_optimizer, state.actor)
     metrics = watched | {"actor_loss": value}
     actor = agent.networks.actor.kept(actor)
-    return state._replace(actor=actor, actor_optimizer=optimizer), metrics
+    averaged = continue_average(agent.config, state.averaged, actor, optimizer)
+    return state._replace(actor=actor, actor_optimizer=optimizer, averaged=averaged), metrics
 
 
 def _follow(agent: Learner, state: AgentState) -> AgentState:

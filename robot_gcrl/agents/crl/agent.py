@@ -99,6 +99,13 @@ class Agent:
             return state
         return state._replace(moments=update_moments(state.moments, observation))
 
+    def served(self, state: AgentState) -> AgentState:
+        """The state with the actor that is evaluated and exported: see `CrlConfig.ema_decay`."""
+        if not state.averaged:
+            return state
+        actor = self.networks.actor.kept(state.averaged)
+        return state._replace(actor=actor, averaged=())
+
     def act(
         self,
         state: AgentState,

@@ -20,6 +20,7 @@ LEARNING = frozenset(
         "head_init",
         "block_init",
         "learning_rate",
+        "ema_decay",
         "temperature_learning_rate",
         "initial_log_temperature",
         "target_entropy_scale",
@@ -78,6 +79,9 @@ class CrlConfig:
       block_init: "zero" begins each residual block as the identity.
       normalize_observations: whether observations and goals are normalised by running moments.
       learning_rate: of actor and critic (Adam).
+      ema_decay: of the exponential moving average of the actor's weights, per gradient step, that
+        is evaluated, kept and exported in place of the newest; 0 for the newest. Exploring and
+        learning go by the newest alone. The n-th step's decay is at most (1 + n) / (10 + n).
       temperature_learning_rate: of the log-temperature (Adam).
       initial_log_temperature: natural logarithm of the first temperature.
       target_entropy_scale: the policy's target entropy is minus this times the numbers that it
@@ -126,6 +130,7 @@ class CrlConfig:
     block_init: BlockInit = "published"
     normalize_observations: bool = False
     learning_rate: float = 3e-4
+    ema_decay: float = 0.0
     temperature_learning_rate: float = 3e-4
     initial_log_temperature: float = 0.0
     target_entropy_scale: float = 0.5
@@ -177,6 +182,8 @@ class CrlConfig:
         for name in ("random_goals", "moving_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise _refuse(name, getattr(self, name), "a share from 0 to 1")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise _refuse("ema_decay", self.ema_decay, "a number from 0 to below 1")
         if self.num_critics not in (1, 2):
             raise _refuse("num_critics", self.num_critics, "1 or 2")
         if not math.isfinite(self.initial_log_temperature):

@@ -24,6 +24,8 @@ class AgentState(NamedTuple):
       actor_optimizer: Adam's state.
       critic_optimizer: Adam's state.
       temperature_optimizer: Adam's state.
+      averaged: of the actor's parameters, the average that acts where nothing is explored; () where
+        the newest act themselves. See `CrlConfig.ema_decay`.
     """
 
     actor: Params
@@ -33,6 +35,7 @@ class AgentState(NamedTuple):
     actor_optimizer: optax.OptState
     critic_optimizer: optax.OptState
     temperature_optimizer: optax.OptState
+    averaged: Params | tuple[()] = ()
 
 
 class Gradients(NamedTuple):
@@ -69,6 +72,7 @@ def fresh_state(
         actor_optimizer=adam.init(actor),
         critic_optimizer=adam.init(learned),
         temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
+        averaged=begin_average(config, actor),
     )
 
 
@@ -100,7 +104,28 @@ def apply_gradients(
         actor_optimizer=actor_optimizer,
         critic_optimizer=critic_optimizer,
         temperature_optimizer=temperature_optimizer,
+        averaged=continue_average(config, state.averaged, actor, actor_optimizer),
     )
+
+
+def begin_average(config: CrlConfig, actor: Params) -> Params | tuple[()]:
+    """What the average of the actor's parameters begins with: these."""
+    return jax.tree.map(jnp.copy, actor) if config.ema_decay else ()
+
+
+def continue_average(
+    config: CrlConfig,
+    averaged: Params | tuple[()],
+    actor: Params,
+    optimizer: optax.OptState,  # of the actor, after the update that led to it
+) -> Params | tuple[()]:
+    """The average after one update more: see `CrlConfig.ema_decay`."""
+    if not averaged:
+        return ()
+    count = optimizer[0].count  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
+    # Young averages forget sooner, so that what they began with has no weight of its own
+    decay = jnp.minimum(config.ema_decay, (1.0 + count) / (10.0 + count))
+    return jax.tree.map(lambda old, new: decay * old + (1.0 - decay) * new, averaged, actor)
 
 
 def norm(tree: Params) -> Float[Array, ""]:
