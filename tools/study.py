@@ -71,6 +71,7 @@ def chosen_study(arguments: argparse.Namespace) -> Study:
         for name in ("name", "tasks", "seeds", "minutes")
         if getattr(arguments, name) is not None
     }
+    (given,) = parse_variant(arguments.options, "--options").values()
     variants = {DEFAULT: {}}
     for texts in arguments.vary:
         variants |= parse_variant(texts)
@@ -79,13 +80,16 @@ def chosen_study(arguments: argparse.Namespace) -> Study:
         changed["variants"] = {**study.variants, **variants} if arguments.vary else study.variants
         tasks = changed.get("tasks", study.tasks)
         changed["per_task"] = {k: v for k, v in study.per_task.items() if k in tasks}
+        changed["options"] = {**study.options, **given}
         study = _narrowed(replace(study, **changed), arguments.variants)
         return study if arguments.minutes is None else _without_steps(study)
     if arguments.tasks is None:
         raise ConfigError(
             "No study was given. Expected a TOML file or --tasks. See: tools/study.py run --help"
         )
-    return Study(**{"name": "study", "seeds": (0, 1, 2), "variants": variants} | changed)
+    return Study(
+        **{"name": "study", "seeds": (0, 1, 2), "variants": variants, "options": given} | changed
+    )
 
 
 def _narrowed(study: Study, wanted: list[str] | None) -> Study:
@@ -131,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--minutes", type=float, help="wall time of each run, not its steps")
     runs.add_argument("--vary", nargs="+", action="append", default=[], metavar="NAME=VALUE",
                       help="one variant more, of these options")  # fmt: skip
+    runs.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE",
+                      help="of every run that the file does not give them")  # fmt: skip
     runs.add_argument("--parallel", type=int, default=1, help="runs at once")
     runs.add_argument("--runs", type=Path, help="folder of the run folders")
     runs.add_argument("--out", type=Path, help="file of the results")

@@ -82,6 +82,7 @@ class CrlConfig:
       ema_decay: of the exponential moving average of the actor's weights, per gradient step, that
         is evaluated, kept and exported in place of the newest; 0 for the newest. Exploring and
         learning go by the newest alone. The n-th step's decay is at most (1 + n) / (10 + n).
+        Averages of a policy's weights: Nikishin et al. 2018, openreview.net/forum?id=h_pqG28iST0.
       temperature_learning_rate: of the log-temperature (Adam).
       initial_log_temperature: natural logarithm of the first temperature.
       target_entropy_scale: the policy's target entropy is minus this times the numbers that it
