@@ -77,12 +77,13 @@ def chosen_study(arguments: argparse.Namespace) -> Study:
         variants |= parse_variant(texts)
     if arguments.file is not None:
         study = read_study(arguments.file)
+        if arguments.minutes is not None:
+            study = _without_steps(study)
         changed["variants"] = {**study.variants, **variants} if arguments.vary else study.variants
         tasks = changed.get("tasks", study.tasks)
         changed["per_task"] = {k: v for k, v in study.per_task.items() if k in tasks}
         changed["options"] = {**study.options, **given}
-        study = _narrowed(replace(study, **changed), arguments.variants)
-        return study if arguments.minutes is None else _without_steps(study)
+        return _narrowed(replace(study, **changed), arguments.variants)
     if arguments.tasks is None:
         raise ConfigError(
             "No study was given. Expected a TOML file or --tasks. See: tools/study.py run --help"

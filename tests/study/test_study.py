@@ -56,6 +56,9 @@ def test_wall_time_takes_the_place_of_the_steps_of_a_study_that_is_kept():
         assert {cell.config.minutes for cell in cells} == {1.5}
         plain = cells_of(chosen(file=file))
         assert all(c.config.steps > 10 * p.config.steps for c, p in zip(cells, plain, strict=True))
+    both = chosen("--minutes", "1.5", "--options", "steps=5")
+    with pytest.raises(ConfigError, match="sets steps or minutes, and the study gives"):
+        cells_of(both)
 
 
 # Seen to fail: with options that were dropped where no file was named.
