@@ -252,7 +252,11 @@ def test_settings_of_learning_change_nothing_that_networks_compute(name):
         return
     small = CrlConfig(width=4, embedding_size=2)
     agents = [_agent(small), _agent(dataclasses.replace(small, **{name: OTHER[name]}))]
-    trees = [jax.eval_shape(agent.init, jax.random.key(0)) for agent in agents]
+    # What a run takes over is what the other one serves
+    trees = [
+        jax.eval_shape(lambda key, agent=agent: agent.served(agent.init(key)), jax.random.key(0))
+        for agent in agents
+    ]
     shapes = [[(x.shape, x.dtype) for x in jax.tree.leaves(tree)] for tree in trees]
     same = shapes[0] == shapes[1] and _computes(agents[0]) == _computes(agents[1])
     assert same == (name in LEARNING)
