@@ -18,7 +18,7 @@ from robot_gcrl.agents.baselines.values import Problem, Values
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import actor_loss, temperature_loss
 from robot_gcrl.agents.crl.networks import Networks, Params
-from robot_gcrl.agents.crl.state import AgentState, continue_average, norm, stepped
+from robot_gcrl.agents.crl.state import AgentState, continue_average, nearer, norm, stepped
 from robot_gcrl.nets.tanh_normal import log_density, mode, sample_tanh_normal
 
 Metrics = dict[str, Float[Array, ""]]
@@ -170,7 +170,7 @@ def _follow(agent: Learner, state: AgentState) -> AgentState:
     rate = agent.baseline.target_rate
     learned = {"target": state.critic["online"], "target_actor": state.actor}
     followed = {
-        name: jax.tree.map(lambda old, new: old + rate * (new - old), target, learned[name])
+        name: nearer(target, learned[name], rate)
         for name, target in state.critic.items()
         if name in learned
     }

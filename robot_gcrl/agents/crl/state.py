@@ -125,7 +125,12 @@ def continue_average(
     count = optimizer[0].count  # pyright: ignore[reportAttributeAccessIssue, reportIndexIssue]
     # Young averages forget sooner, so that what they began with has no weight of its own
     decay = jnp.minimum(config.ema_decay, (1.0 + count) / (10.0 + count))
-    return jax.tree.map(lambda old, new: decay * old + (1.0 - decay) * new, averaged, actor)
+    return nearer(averaged, actor, 1.0 - decay)
+
+
+def nearer(tree: Any, other: Any, share: float | Float[Array, ""]) -> Any:
+    """The tree, moved this share of the way to the other."""
+    return jax.tree.map(lambda old, new: old + share * (new - old), tree, other)
 
 
 def norm(tree: Params) -> Float[Array, ""]:
