@@ -156,7 +156,7 @@ _TEMPERATURE = (
     "agent.initial_log_temperature",
     "agent.target_entropy_scale",
 )
-# brax's programs have neither our ring, overlap and iterations, nor goals from a replay
+# brax's programs have neither our ring, overlap, iterations and averages, nor goals from a replay
 _OUR_LOOP = ("agent.ema_decay", "rollout", "overlap", "goal_proposal", "goal_proposal_share",
              "goal_noise", "curriculum_radius", "far_share", "checkpoint_interval")  # fmt: skip
 _ALSO: dict[Algorithm, tuple[str, ...]] = {
