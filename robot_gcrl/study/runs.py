@@ -35,8 +35,9 @@ _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 
 # Exit codes of a run that a signal ended: it is no failure, and goes on another time
 _INTERRUPTED = (130, 143)
-# Settings of which another value makes no other run: where things lie, and how much is to be done
-_PLACES = {"run", "maze", "start_from", "dataset", *RESUMABLE}
+# Settings of which another value makes no other run. How much is to be done is none of them, but for
+# the minutes: an interrupted run holds what is left of its own
+_PLACES = {"run", "maze", "start_from", "dataset", *RESUMABLE} - {"steps", "evaluations"}
 _REASON = 400  # characters of what a failed command said last
 
 
