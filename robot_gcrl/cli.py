@@ -54,9 +54,11 @@ def parse(words: Sequence[str]) -> Command:
       SystemExit: an option that cannot be parsed (code 2), or a request for help (0).
     """
     name, rest = _split(words)
-    from robot_gcrl.train.environment import prepare_environment
+    from robot_gcrl.train.environment import lend_memory, prepare_environment, steps_natively
 
-    prepare_environment(shares_cores=name == "train" and "mjx" not in rest)
+    prepare_environment(shares_cores=name == "train" and steps_natively(rest))
+    if name == "sweep":
+        lend_memory()
     if name == "train":
         from robot_gcrl.train.options import parse_train
 

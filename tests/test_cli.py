@@ -178,3 +178,35 @@ def test_environment_variables_of_the_user_win() -> None:
     environ = {"JAX_COMPILATION_CACHE_DIR": "/mine"}
     prepare_environment(environ)
     assert environ["JAX_COMPILATION_CACHE_DIR"] == "/mine"
+
+
+# Seen to fail: a run on MJX that was resumed was held to one thread, and continued "on another
+# machine" on the very same one.
+def test_a_core_is_left_to_the_native_engine_alone(tmp_path: Path) -> None:
+    from robot_gcrl.train.environment import steps_natively
+
+    for engine, is_native in (("native", True), ("auto", True), ("mjx", False), ("warp", False)):
+        assert steps_natively(["--task", "reacher", "--engine", engine]) == is_native
+        assert steps_natively([f"--engine={engine}"]) == is_native
+        (tmp_path / "config.json").write_text(json.dumps({"engine": engine}))
+        assert steps_natively(["--resume", str(tmp_path)]) == is_native
+        assert steps_natively([f"--resume={tmp_path}", "--minutes", "1"]) == is_native
+    assert steps_natively(["--task", "mjx"])
+    assert steps_natively(["--resume", str(tmp_path / "nowhere")])
+    assert steps_natively(["--resume"])
+
+
+# Seen to fail: what the user had said of an accelerator's memory was taken from the runs.
+def test_runs_side_by_side_share_an_accelerator() -> None:
+    from robot_gcrl.train.environment import environment_of_runs, lend_memory
+
+    preallocate, fraction = "XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+    for said in ({preallocate: "false"}, {preallocate: "true", fraction: "0.3"}):
+        environ = dict(said)
+        lend_memory(environ)
+        assert environment_of_runs(environ, parallel=2) == said
+    environ = {"HOME": "/here"}
+    lend_memory(environ)
+    assert environ[preallocate] == "false"
+    assert environment_of_runs(environ, parallel=1) == {"HOME": "/here"}
+    assert environment_of_runs(environ, parallel=3) == {"HOME": "/here", fraction: "0.250"}

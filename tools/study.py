@@ -14,7 +14,6 @@ steps, or with --minutes (or `minutes` in the file) the same wall time: give tha
 """
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +22,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from robot_gcrl.train.environment import prepare_environment
+from robot_gcrl.train.environment import lend_memory, prepare_environment
 
 prepare_environment()
-# This process only resolves settings: the accelerator's memory belongs to its runs
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+lend_memory()
 
 from robot_gcrl.errors import ConfigError, RobotGcrlError, unknown_name
-from robot_gcrl.study.cells import DEFAULT, Study, cells_of, parse_variant, read_study
+from robot_gcrl.study.cells import cells_of
 from robot_gcrl.study.report import draw, report
 from robot_gcrl.study.results import RATES, read_lines
 from robot_gcrl.study.runs import Runner
+from robot_gcrl.study.study import DEFAULT, Study, parse_variant, read_study
 
 INTERRUPTED = 130
 

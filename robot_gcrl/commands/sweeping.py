@@ -66,8 +66,8 @@ class Sweep:
                 f"--parallel {self.parallel} beside --cluster {self.cluster}. Expected one of "
                 "them: a cluster says itself how many jobs run. Leave one out."
             )
-        from robot_gcrl.study.cells import parse_variant
         from robot_gcrl.study.cluster import Cluster
+        from robot_gcrl.study.study import parse_variant
 
         (options,) = parse_variant(self.cluster_options, "--cluster-options").values()
         return Cluster(name=self.cluster, options=options)

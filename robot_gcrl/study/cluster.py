@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.study.cells import Cell, Study, run_name
+from robot_gcrl.study.cells import Cell, run_name
 from robot_gcrl.study.results import key_of, read_lines
 from robot_gcrl.study.runs import Runner
+from robot_gcrl.study.study import Study
 
 # Between two looks at the jobs [s]
 _LOOK = 2.0

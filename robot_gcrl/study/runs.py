@@ -18,25 +18,35 @@ from pathlib import Path
 from typing import Any
 
 import robot_gcrl
-from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
+from robot_gcrl.agents.baselines.config import BRAX
+from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.cores import cores
-from robot_gcrl.study.cells import Cell, Study, run_name
+from robot_gcrl.study.begun import (
+    curve,
+    is_trained,
+    last_metadata,
+    machine_of,
+    set_aside,
+    trained_seconds,
+)
+from robot_gcrl.study.cells import Cell, run_name
 from robot_gcrl.study.results import RATES, Key, Line, append_line, key_of, read_lines
-from robot_gcrl.train import slot, store
+from robot_gcrl.study.study import Study
+from robot_gcrl.train.brax_run import require_brax
 from robot_gcrl.train.config import RESUMABLE, flat
+from robot_gcrl.train.environment import environment_of_runs
 from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.loop import gradient_steps
-from robot_gcrl.train.machine import machine
-from robot_gcrl.train.metrics import read_metrics
-from robot_gcrl.train.run_files import CHECKPOINTS, CONFIG_FILE, stored_config
+from robot_gcrl.train.run_files import CONFIG_FILE, stored_config
+from robot_gcrl.train.trackers import require_tracker
 
 # Whose code the runs are to use: a checkout need not be installed
 _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 
 # Exit codes of a run that a signal ended: it is no failure, and goes on another time
 _INTERRUPTED = (130, 143)
-# Settings of which another value makes no other run. How much is to be done is none of them, but for
-# the minutes: an interrupted run holds what is left of its own
+# Settings of which another value makes no other run. How much is to be done is none of them, but
+# for the minutes: an interrupted run holds what is left of its own
 _PLACES = {"run", "maze", "start_from", "dataset", *RESUMABLE} - {"steps", "evaluations"}
 _REASON = 400  # characters of what a failed command said last
 
@@ -80,7 +90,8 @@ class Runner:
         """The cells that the file of results lacks; makes the folders.
 
         Raises:
-          ConfigError: the file, or a run that was begun, has other settings under this name.
+          ConfigError: the file, or a run that was begun, has other settings under this name, or
+            a package is missing.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +99,9 @@ class Runner:
         missing = [cell for cell in cells if not self._is_done(cell, done)]
         for cell in missing:
             self._require_same(cell)
+            require_tracker(cell.config.track)
+            if cell.config.algorithm in BRAX:
+                require_brax(cell.config, resume=False)
         return missing
 
     def record(self, line: Line) -> None:
@@ -119,8 +133,8 @@ class Runner:
             if line[name] != value:
                 raise ConfigError(
                     f"{self.out} holds {run_name(cell)} with {name} {line[name]}. Expected "
-                    f"{value}, as the study says now. Rename the variant or the study, or choose "
-                    "another file of results."
+                    f"{value}, as the study says now. Rename the variant or the study, choose "
+                    "another file of results, or remove this line to have it measured again."
                 )
         return True
 
@@ -132,9 +146,12 @@ class Runner:
             _say(f"{run_name(cell)}: another process is at it; the next call takes its result")
             return False
         _say(f"{run_name(cell)}: begins")
+        if cell.config.algorithm in BRAX and not is_trained(cell.config, run):
+            set_aside(run)
         before = trained_seconds(run)
         began = time.monotonic()
-        code, said = self._command(run, *self._train_words(cell, run, before))
+        words = self._train_words(cell, run, before)
+        code, said = self._command(run, *words) if words else (0, "")
         wall = before + time.monotonic() - began
         measured: Line = {}
         if code == 0:
@@ -151,6 +168,9 @@ class Runner:
         return True
 
     def _train_words(self, cell: Cell, run: Path, before: float) -> list[str]:
+        """The command that trains what the run lacks; empty where nothing is."""
+        if cell.config.algorithm in BRAX and is_trained(cell.config, run):
+            return []
         if not (run / CONFIG_FILE).exists():
             return ["train", *cell.words, "--run", str(run), *self._threads(cell)]
         words = ["train", "--resume", str(run)]
@@ -169,7 +189,7 @@ class Runner:
         """Exit code of a `robot-gcrl` command of this checkout, and the end of what it said."""
         log = run.with_name(run.name + ".log")
         path = os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", "")))
-        environment = {k: v for k, v in os.environ.items() if k != "XLA_PYTHON_CLIENT_PREALLOCATE"}
+        environment = environment_of_runs(parallel=self.parallel)
         with log.open("a") as file:
             # A session of its own: Ctrl-C comes to this process alone, which hands it on once
             child = subprocess.Popen(
@@ -210,50 +230,15 @@ class Runner:
             "wall_seconds": round(wall, 1),
             "parallel": self.parallel,
             "curve": curve(run),
-            "machine": _machine(run),
+            "machine": machine_of(run),
         }
-        info = _last_metadata(run).get("info", {})
+        info = last_metadata(run).get("info", {})
         if info:
             if config.dataset is None:
                 line["control_steps"] = info["control_steps"]
             line["gradient_steps"] = gradient_steps(config, info["iteration"])
         kept = (*RATES, "zero", "random", "regions", "levels")
         return line | {name: measured[name] for name in kept if name in measured}
-
-
-def trained_seconds(run: Path) -> float:
-    """For how long a run had trained when it was last saved [s]."""
-    return _last_metadata(run).get("info", {}).get("seconds", 0.0)
-
-
-def curve(run: Path) -> list[list[int | float]]:
-    """[control steps, seconds, any, final, time at goal] of each evaluation during a run.
-
-    Of an offline run, gradient steps in place of the control steps that it does not have.
-    """
-    try:
-        lines = read_metrics(run)
-    except RobotGcrlError:
-        return []
-    names = ("seconds", *RATES[:3])
-    return [
-        [line.get("control_steps", line["gradient_steps"]), *(round(line[n], 4) for n in names)]
-        for line in lines
-        if RATES[0] in line
-    ]
-
-
-def _last_metadata(run: Path) -> Line:
-    folder = slot.newest(run / CHECKPOINTS / "last")
-    try:
-        return {} if folder is None else store.read_metadata(folder)
-    except CheckpointError:
-        return {}
-
-
-def _machine(run: Path) -> Line:
-    """That on which the run says it was made; of a run that left nothing, this one."""
-    return _last_metadata(run).get("machine") or machine(0)
 
 
 def _as_json(values: Mapping[str, Any]) -> Line:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.study.cells import Cell, Study, cells_of, read_study, run_name
+from robot_gcrl.study.cells import Cell, cells_of, run_name
 from robot_gcrl.study.cluster import Cluster, run_on_cluster
 from robot_gcrl.study.report import draw, report
 from robot_gcrl.study.results import Line, read_lines
 from robot_gcrl.study.runs import Runner, evaluate_words
+from robot_gcrl.study.study import Study, read_study
 from robot_gcrl.train.lock import FolderLock
 
 RESULTS_FILE, PICTURE_FILE, TABLE_FILE = "results.jsonl", "curves.png", "table.md"

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from robot_gcrl.agents.crl.agent import Agent, AgentState
 from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.errors import ConfigError
+from robot_gcrl.physics.make import EngineName
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.checkpoint import CheckpointInfo, RunFolder
@@ -19,6 +20,7 @@ from robot_gcrl.train.evaluate import (
     Goals,
     PolicyMean,
     by_region,
+    check_episodes,
     evaluation_key,
     make_evaluator,
     policy_best,
@@ -39,7 +41,7 @@ def evaluate_run(
     *,
     episodes: int = 1024,
     goals: Goals = "eval",
-    engine: str = "auto",
+    engine: EngineName = "auto",
     seed: int = 0,
     checkpoint: Checkpoint = "best",
     beside: bool = False,
@@ -67,9 +69,8 @@ def evaluate_run(
     Raises:
       RobotGcrlError: no such run, checkpoint or level, or a number out of range.
     """
-    _check_samples(best_of, spread)
+    check_numbers(episodes=episodes, seed=seed, best_of=best_of, spread=spread)
     task, agent, state, info = restore_policy(path, checkpoint, seed)
-
     task.level(randomize)
     picks = best_of > 1
     if picks and not agent.has_critic:
@@ -116,7 +117,14 @@ def evaluate_run(
     return result
 
 
-def _check_samples(best_of: int, spread: float) -> None:
+def check_numbers(*, episodes: int, seed: int, best_of: int, spread: float) -> None:
+    """Refuses numbers that `evaluate_run` cannot follow; its arguments.
+
+    Raises:
+      ConfigError: one is out of range.
+    """
+    check_episodes(episodes)
+    check_seed(seed)
     if not 0 <= best_of <= _MOST_SAMPLES:
         raise ConfigError(
             f"best_of is {best_of}. Expected 0 (the policy's mean) to {_MOST_SAMPLES}. Change "

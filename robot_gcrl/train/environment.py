@@ -1,7 +1,8 @@
 """What the process environment must say before JAX is imported."""
 
+import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 
@@ -23,3 +24,59 @@ def prepare_environment(
     environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "robot-gcrl" / "jax"))
     if shares_cores:
         environ.setdefault("NPROC", "1")
+
+
+def steps_natively(words: Sequence[str]) -> bool:
+    """Whether `robot-gcrl train` with these words may step worlds with the native engine.
+
+    Asked before anything of the package is imported; what is wrong in the words is told later.
+    """
+    given = dict(_pairs(words))
+    engine = given.get("--engine")
+    if engine is None and "--resume" in given:
+        try:
+            engine = json.loads((Path(given["--resume"]) / "config.json").read_text())["engine"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+    return engine not in ("mjx", "warp")
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Options and their values, written `--name value` or `--name=value`."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        yield name, value if equals else following
+
+
+_PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
+_FRACTION = "XLA_PYTHON_CLIENT_MEM_FRACTION"
+# That it was this program who said it, and not the user
+_LENT = "ROBOT_GCRL_LENDS_MEMORY"
+# Of an accelerator's memory, that JAX takes where nothing says otherwise
+_JAX_TAKES = 0.75
+
+
+def lend_memory(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Takes no more of an accelerator's memory than is needed: the rest is for the runs begun here.
+
+    To be called before JAX is imported.
+    """
+    if _PREALLOCATE not in environ:
+        environ |= {_PREALLOCATE: "false", _LENT: "1"}
+
+
+def environment_of_runs(
+    environ: Mapping[str, str] = os.environ, *, parallel: int
+) -> dict[str, str]:
+    """The environment of runs that share this machine: each gets its part of an accelerator.
+
+    Args:
+      environ: of the process that begins them.
+      parallel: how many run at once.
+    """
+    given = dict(environ)
+    if given.pop(_LENT, ""):
+        del given[_PREALLOCATE]
+        if parallel > 1:
+            given.setdefault(_FRACTION, f"{_JAX_TAKES / parallel:.3f}")
+    return given

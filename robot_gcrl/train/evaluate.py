@@ -146,12 +146,21 @@ def make_evaluator(
       ConfigError: fewer than one episode.
       TaskError: the task does not have this level.
     """
-    if episodes < 1:
-        raise ConfigError(f"Cannot evaluate {episodes} episodes. Expected at least 1.")
+    check_episodes(episodes)
     worlds = min(episodes, _MOST_WORLDS)
     env = make_worlds(task, engine=engine, goals=goals, worlds=worlds, randomize=randomize)
     run = jax.jit(functools.partial(_episodes, env=env, act=act, length=task.episode_length))
     return Evaluator(task=task, worlds=worlds, run=run)
+
+
+def check_episodes(episodes: int) -> None:
+    """Refuses what is no number of episodes.
+
+    Raises:
+      ConfigError: it is less than one.
+    """
+    if episodes < 1:
+        raise ConfigError(f"Cannot evaluate {episodes} episodes. Expected at least 1.")
 
 
 def make_worlds(

@@ -17,10 +17,11 @@ from robot_gcrl import cli
 from robot_gcrl.errors import CheckpointError, ConfigError
 from robot_gcrl.study import cluster
 from robot_gcrl.study import sweep as sweeping
-from robot_gcrl.study.cells import cells_of, read_study, run_name
+from robot_gcrl.study.cells import cells_of, run_name
 from robot_gcrl.study.cluster import Cluster
 from robot_gcrl.study.draws import grid_variants, random_variants
 from robot_gcrl.study.runs import Runner
+from robot_gcrl.study.study import read_study
 from robot_gcrl.study.sweep import make_sweep, sweep
 from robot_gcrl.train.lock import FolderLock
 from robot_gcrl.train.options import parse_train

@@ -10,7 +10,8 @@ import pytest
 from robot_gcrl.agents.baselines.config import BaselineConfig
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.policy.verify import verify_policy
-from robot_gcrl.study.cells import Study, cells_of
+from robot_gcrl.study.cells import cells_of
+from robot_gcrl.study.study import Study
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train import brax_run
 from robot_gcrl.train.assess import evaluate_run
