@@ -7,6 +7,7 @@ to be measured, in order, is printed at the start; units are SI.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from robot_gcrl.bridge.client import RobotClient
 from robot_gcrl.bridge.endpoint import find_server
 from robot_gcrl.bridge.pacing import Pacer
 from robot_gcrl.bridge.profile_file import load_profile
+from robot_gcrl.bridge.security import ClientSecurity
 from robot_gcrl.bridge.serve import Ending
 from robot_gcrl.contract import Contract
 from robot_gcrl.policy.runtime import read_policy
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--profile", required=True, help="Limits of the machine: name or .toml.")
     parser.add_argument("--robot", default="robot0", help="Id of this robot on the server.")
     parser.add_argument("--connect", help="Endpoint of the server; without it, the only one here.")
+    parser.add_argument("--key", type=Path, help="Secret key of this robot, where the server asks.")
+    parser.add_argument("--server-key", type=Path, help="The server's; else the one beside --key.")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="End after this time.")
     parser.add_argument("--fake", action="store_true", help="Run without hardware.")
     options = parser.parse_args(arguments)
@@ -98,6 +102,7 @@ def drive(robot: Robot, contract: Contract, options: argparse.Namespace) -> None
         load_profile(options.profile),
         robot=options.robot,
         endpoint=find_server(options.connect),
+        security=options.key and ClientSecurity(options.key, options.server_key),
         position=position,
         velocity=velocity,
     )

@@ -1,6 +1,6 @@
 """Success of a policy in a maze, alone and under the planner of planner.py, by goal cell.
 
-    python examples/measure_planner.py RUN [--episodes 512] [--ahead 5] [--maze FILE]
+    python examples/measure_planner.py RUN [--episodes 512] [--ahead 5]
 
 All episodes run in one compiled program: the planner is a table there, of the waypoint for each
 cell that the robot may be in and each goal.
@@ -40,8 +40,10 @@ def main() -> int:
     options = parser.parse_args()
     task, agent, state, _ = restore_policy(options.run, "best", options.seed)
     maze = maze_map(task)
-    if maze is None:
-        sys.stderr.write(f"{options.run} is no run of a maze.\n")
+    if maze is None or task.contract.goal_size != 2:
+        sys.stderr.write(
+            f"{options.run} is a run of {task.name}. Expected a maze whose goals are x, y.\n"
+        )
         return 2
     env = make_worlds(task, engine="native", goals="eval", worlds=_WORLDS)
     places = maze.free_centers
@@ -54,7 +56,7 @@ def main() -> int:
         cell = jnp.linalg.norm(goal[:, None] - places, axis=-1).argmin(1)
 
         def step(carry: tuple, i: jax.Array) -> tuple[tuple, None]:
-            worlds, queue, reached = carry
+            worlds, queue, reached, over = carry
             here = jnp.linalg.norm(env.achieved(worlds)[:, None] - places, axis=-1).argmin(1)
             told = jnp.asarray(table)[here, cell] if planned else goal
             # Near the last waypoint the goal itself, which need not be the center of its cell
@@ -64,10 +66,13 @@ def main() -> int:
                 state, observation, told * task.contract.goal_scale, queue, None
             )
             worlds = env.step(worlds, action, jax.random.fold_in(step_key, i))
-            return (worlds._replace(goal=goal), queue, reached | env.success(worlds)), None
+            reached |= env.success(worlds) & ~over
+            # One episode of each world counts
+            return (worlds._replace(goal=goal), queue, reached, over | worlds.ended), None
 
-        carry = (worlds, agent.empty_queue(_WORLDS), jnp.zeros(_WORLDS, bool))
-        (_, _, reached), _ = jax.lax.scan(step, carry, jnp.arange(task.episode_length))
+        never = jnp.zeros(_WORLDS, bool)
+        carry = (worlds, agent.served_queue(_WORLDS), never, never)
+        (_, _, reached, _), _ = jax.lax.scan(step, carry, jnp.arange(task.episode_length))
         return reached, goal
 
     run = jax.jit(episodes, static_argnames="planned")

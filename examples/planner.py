@@ -130,9 +130,10 @@ def main() -> int:
     """Runs the program; 0 if the robot got there, 1 if not, 2 with a message for the user."""
     options = _options()
     file = read_policy(options.policy)
-    if file.maze is None:
+    if file.maze is None or file.contract.goal_size != 2:
         sys.stderr.write(
-            f"{options.policy} holds no map. Expected a maze task, exported --with-critic.\n"
+            f"{options.policy} holds no map for goals x, y. Expected a task of such goals in a "
+            "maze, exported --with-critic.\n"
         )
         return 2
     with OperatorClient(find_server(options.connect), file.contract, "planner") as operator:

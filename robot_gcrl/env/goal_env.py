@@ -26,7 +26,7 @@ from robot_gcrl.contract.observe import (
 )
 from robot_gcrl.contract.realism import Level
 from robot_gcrl.contract.reality import Reality, told_goal
-from robot_gcrl.env.practice import Far, Practice, Sampler, thinned
+from robot_gcrl.env.practice import Practice, Sampler, check_goals
 from robot_gcrl.env.proposer import Proposer, Proposing, given, none_given
 from robot_gcrl.env.realities import Drawn, Realities
 from robot_gcrl.env.state import Begun, EnvState, EnvTicket
@@ -70,7 +70,9 @@ class GoalEnv:
           ContractError: the contract does not fit the model.
           TaskError: the task does not have this level.
           ConfigError: a practice that contradicts itself.
+          UnknownNameError: neither "train" nor "eval".
         """
+        check_goals(goals)
         self.task = task
         self.num_worlds = engine.num_worlds
         self._contract = task.contract
@@ -102,8 +104,7 @@ class GoalEnv:
         if self._practice.stagger:
             length = jax.random.randint(length_key, (n,), 1, task.episode_length + 1, jnp.int32)
         proposing = () if self._proposer is None else self._proposer.begin(n)
-        far: Far = jnp.zeros((), bool) if self._practice.goes_far else ()
-        goal, proposing = self._give(goal_key, physics, proposing, jnp.ones(n, bool), far)
+        goal, proposing = self._give(goal_key, physics, proposing, jnp.ones(n, bool))
         reality = ()
         if self._realities and drawn:
             reality = self._realities.begin(drawn, physics)
@@ -121,7 +122,6 @@ class GoalEnv:
             reached=jnp.zeros(n, bool),
             reality=reality,
             proposing=proposing,
-            far=far,
         )
 
     def step(self, state: EnvState, action: Float[Array, "N A"], key: Array) -> EnvState:
@@ -159,10 +159,6 @@ class GoalEnv:
         return state._replace(
             proposing=self._proposer.refill(state.proposing, replay, key, goal_index=index)
         )
-
-    def turn_far(self, state: EnvState, far: Bool[Array, ""]) -> EnvState:
-        """The worlds with goals that are `far` or not, where the practice goes far at all."""
-        return state._replace(far=far) if self._practice.goes_far else state
 
     def observation(self, state: EnvState) -> Float[Array, "N O"]:
         """What the policy is shown, in observation units; without realism it is true."""
@@ -286,7 +282,7 @@ class GoalEnv:
         switch_key, goal_key = jax.random.split(key)
         wanted = reset
         if self._practice.goal_switch_probability > 0.0:
-            p = thinned(self._practice.goal_switch_probability, state.far)
+            p = self._practice.goal_switch_probability
             switch = jax.random.bernoulli(switch_key, p, reset.shape)
             # The goal of an episode's last state stays, for its final success.
             wanted = reset | (switch & ~state.ended)
@@ -302,7 +298,7 @@ class GoalEnv:
             )
 
         def give() -> tuple[Array, Proposing | tuple[()]]:
-            goal, following = self._give(goal_key, state.physics, proposing, wanted, state.far)
+            goal, following = self._give(goal_key, state.physics, proposing, wanted)
             return jnp.where(wanted[:, None], goal, state.goal), following
 
         def keep() -> tuple[Array, Proposing | tuple[()]]:
@@ -317,11 +313,10 @@ class GoalEnv:
         physics: State,
         proposing: Proposing | tuple[()],
         wanted: Bool[Array, " N"],
-        far: Far,
     ) -> tuple[Float[Array, "N G"], Proposing | tuple[()]]:
         """A goal for every world, and what proposals remember once those `wanted` have theirs."""
         measured, achieved = report(physics), self._achieved(physics)
-        goal = self._sampler.goals(key, measured, achieved, far)
+        goal = self._sampler.goals(key, measured, achieved)
         if self._proposer is None or not proposing:
             return goal, ()
         proposal_key = jax.random.fold_in(key, _PROPOSAL_KEY)

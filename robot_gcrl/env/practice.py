@@ -8,19 +8,14 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from robot_gcrl.contract.observe import Report
 from robot_gcrl.env.proposal import GoalProposal
-from robot_gcrl.errors import ConfigError
+from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Distribution, Task
 
 _CANDIDATES = 16
-# What is left of near goals and goal switches once practice goes far: it was measured with 0.27
-_LEFT = 0.25
-
-# Whether practice goes far now; () where it never does
-Far = Bool[Array, ""] | tuple[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +34,6 @@ class Practice:
         the success radius of each component.
       curriculum_radius: the first and least radius of a curriculum, in the goal's unit; None takes
         twice the largest success radius.
-      goes_far: whether `GoalEnv.turn_far` says when near goals and goal switches become rare.
       stagger: whether the first episode of each world has a random length, so that the worlds do
         not all end at once.
     """
@@ -52,7 +46,6 @@ class Practice:
     goal_proposal_share: float = 0.5
     goal_noise: float | None = None
     curriculum_radius: float | None = None
-    goes_far: bool = False
     stagger: bool = False
 
     def __post_init__(self) -> None:
@@ -86,11 +79,14 @@ class Practice:
             )
 
 
-def thinned(probability: float, far: Far) -> float | Float[Array, ""]:
-    """The probability of a near goal or a goal switch, now."""
-    if isinstance(far, tuple):
-        return probability
-    return jnp.where(far, _LEFT * probability, probability)
+def check_goals(goals: str) -> None:
+    """Refuses a distribution of starts and goals that no task has.
+
+    Raises:
+      UnknownNameError: it is neither "train" nor "eval".
+    """
+    if goals not in ("train", "eval"):
+        raise unknown_name("goals", goals, ("train", "eval"), see="docs/adapters.md")
 
 
 class Sampler:
@@ -117,12 +113,11 @@ class Sampler:
         return jax.tree.map(lambda a, b: jnp.where(is_random, a, b), random, starts)
 
     def goals(
-        self, key: Array, report: Report, achieved: Float[Array, "N G"], far: Far = ()
+        self, key: Array, report: Report, achieved: Float[Array, "N G"]
     ) -> Float[Array, "N G"]:
         """A goal for each of N worlds that measure `report` and have achieved `achieved`."""
         keys = jax.random.split(key, len(achieved))
-        share = thinned(self._practice.near_goal_share, far)
-        return jax.vmap(self._goal, (0, 0, 0, None))(keys, report, achieved, share)
+        return jax.vmap(self._goal)(keys, report, achieved)
 
     def near_goals(
         self,
@@ -140,15 +135,9 @@ class Sampler:
         keys = jax.random.split(key, len(achieved))
         return jax.vmap(draw)(keys, report, achieved)
 
-    def _goal(
-        self,
-        key: Array,
-        report: Report,
-        achieved: Float[Array, " G"],
-        share: float | Float[Array, ""],
-    ) -> Array:
-        radius = self._practice.near_goal_radius
-        if radius is None or self._practice.near_goal_share == 0.0:
+    def _goal(self, key: Array, report: Report, achieved: Float[Array, " G"]) -> Array:
+        radius, share = self._practice.near_goal_radius, self._practice.near_goal_share
+        if radius is None or share == 0.0:
             return self._distribution.goal(key, report)
         candidates_key, near_key = jax.random.split(key)
         candidates = self._candidates(candidates_key, report)

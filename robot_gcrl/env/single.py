@@ -23,7 +23,8 @@ from robot_gcrl.contract.observe import (
     read_inputs,
     remembered,
 )
-from robot_gcrl.errors import TaskError, unknown_name
+from robot_gcrl.env.practice import check_goals
+from robot_gcrl.errors import TaskError
 from robot_gcrl.task.task import Task
 
 _BAD_STATE = (
@@ -57,16 +58,6 @@ class Moment(NamedTuple):
     success: bool
     terminated: bool
     truncated: bool
-
-
-def check_goals(goals: str) -> None:
-    """Refuses a distribution of starts and goals that no task has.
-
-    Raises:
-      UnknownNameError: it is neither "train" nor "eval".
-    """
-    if goals not in ("train", "eval"):
-        raise unknown_name("goals", goals, ("train", "eval"), see="docs/adapters.md")
 
 
 def _near() -> Any:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from jaxtyping import Array, Bool, Float, Int
 
 from robot_gcrl.contract.reality import Reality
-from robot_gcrl.env.practice import Far
 from robot_gcrl.env.proposer import Proposing
 from robot_gcrl.env.realities import Drawn
 from robot_gcrl.physics.engine import Held, Starts, State, Ticket
@@ -28,7 +27,6 @@ class EnvState(NamedTuple):
       reached: [N], whether that is more than 0.
       reality: how the worlds depart from their model; empty without realism.
       proposing: what goals are proposed from, and their pursuit; empty where none are proposed.
-      far: whether near goals and goal switches are rare now; empty where they never become it.
     """
 
     physics: State
@@ -44,7 +42,6 @@ class EnvState(NamedTuple):
     reached: Bool[Array, " N"]
     reality: Reality | tuple[()] = ()
     proposing: Proposing | tuple[()] = ()
-    far: Far = ()
 
 
 class Begun(NamedTuple):

@@ -4,11 +4,12 @@ import itertools
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from robot_gcrl.errors import CheckpointError, RobotGcrlError
 from robot_gcrl.study.results import RATES, Line
 from robot_gcrl.train import slot, store
-from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.config import TrainConfig, contents
 from robot_gcrl.train.machine import machine
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.run_files import CHECKPOINTS
@@ -19,6 +20,13 @@ def is_trained(config: TrainConfig, run: Path) -> bool:
     info = last_metadata(run).get("info", {"control_steps": 0, "seconds": 0.0})
     limit = math.inf if config.minutes is None else 60.0 * config.minutes
     return info["control_steps"] >= config.steps or info["seconds"] >= limit
+
+
+def told_apart(config: TrainConfig) -> dict[str, Any]:
+    """Settings by dotted name, files by what they are and not by how they were written."""
+    found = contents(config)
+    paths = {name: found[name] for name in ("start_from", "dataset") if found[name] is not None}
+    return found | {name: path.resolve() for name, path in paths.items()}
 
 
 def set_aside(run: Path) -> None:

@@ -27,6 +27,7 @@ from robot_gcrl.study.begun import (
     last_metadata,
     machine_of,
     set_aside,
+    told_apart,
     trained_seconds,
 )
 from robot_gcrl.study.cells import Cell, run_name
@@ -47,7 +48,7 @@ _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 _INTERRUPTED = (130, 143)
 # Settings of which another value makes no other run. How much is to be done is none of them, but
 # for the minutes: an interrupted run holds what is left of its own
-_PLACES = {"run", "maze", "start_from", "dataset", *RESUMABLE} - {"steps", "evaluations"}
+_OWN = {"run", *RESUMABLE} - {"steps", "evaluations"}
 _REASON = 400  # characters of what a failed command said last
 
 
@@ -114,8 +115,10 @@ class Runner:
         run = self.folder / run_name(cell)
         if not (run / CONFIG_FILE).exists():
             return
-        there, here = flat(stored_config(run)), flat(cell.config)
-        other = [name for name in here if name not in _PLACES and there[name] != here[name]]
+        stored = stored_config(run)
+        there, here = flat(stored), flat(cell.config)
+        begun, wanted = told_apart(stored), told_apart(cell.config)
+        other = [name for name in here if name not in _OWN and begun[name] != wanted[name]]
         if other:
             listed = ", ".join(f"{name} {there[name]}" for name in other)
             wanted = ", ".join(f"{name} {here[name]}" for name in other)
@@ -237,7 +240,7 @@ class Runner:
             if config.dataset is None:
                 line["control_steps"] = info["control_steps"]
             line["gradient_steps"] = gradient_steps(config, info["iteration"])
-        kept = (*RATES, "zero", "random", "regions", "levels")
+        kept = (*RATES, "mean", "zero", "random", "regions", "levels")
         return line | {name: measured[name] for name in kept if name in measured}
 
 

@@ -72,13 +72,11 @@ def _check_hints(task: Task) -> Iterator[str]:
     interval = hints.goal_switch_interval
     if interval is not None and interval < control_dt:
         yield f"Goals switch every {interval} s. Expected at least a control step, {control_dt} s."
-    for name in ("near_goal_share", "far_share", "random_start_share", "moving_share"):
+    for name in ("near_goal_share", "random_start_share", "moving_share"):
         if not 0.0 <= getattr(hints, name) <= 1.0:
             yield f"{name} is {getattr(hints, name)}. Expected 0 to 1."
     if hints.near_goal_share > 0.0 and hints.near_goal_radius is None:
         yield f"near_goal_share is {hints.near_goal_share} without a near_goal_radius."
-    if hints.far_share > 0.0 and hints.near_goal_share == 0.0 and interval is None:
-        yield f"far_share is {hints.far_share} without near goals and goal switches."
     if hints.random_start_share > 0.0 and task.anywhere is None:
         yield f"random_start_share is {hints.random_start_share} without `anywhere`."
     missing = [preset for preset in PRESETS if preset not in hints.budgets]

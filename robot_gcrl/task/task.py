@@ -90,8 +90,6 @@ class Hints:
       near_goal_radius: distance within which near goals are drawn, in the unit of the goal; None
         draws all goals from the train distribution.
       near_goal_share: share of the commanded goals that are near ones.
-      far_share: share of the control steps, the last ones, in which only a quarter of the near
-        goals and goal switches is left.
       random_start_share: share of training episodes that start from `Task.anywhere`.
       moving_share: share of a batch whose achieved goal changes until the goal that is learned:
         where a goal is an object's place, most rows are of an object at rest.
@@ -102,7 +100,6 @@ class Hints:
     goal_switch_interval: float | None = None
     near_goal_radius: float | None = None
     near_goal_share: float = 0.0
-    far_share: float = 0.0
     random_start_share: float = 0.0
     moving_share: float = 0.0
     budgets: Mapping[str, Budget]

@@ -107,7 +107,8 @@ class BraxRun:
         self._epoch, self._steps = self._epoch + 1, steps
         self._log(measured, view)
         _require_finite(state)
-        if not interrupt.is_set and self._config.evaluations:
+        is_end = steps >= self.total_steps or time.monotonic() >= self._limit
+        if not interrupt.is_set and (self._config.evaluations or is_end):
             self._evaluate(state, view)
         self._folder.save_last(self._saved(state), self._info())
         if interrupt.is_set or time.monotonic() >= self._limit:

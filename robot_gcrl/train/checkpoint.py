@@ -1,7 +1,7 @@
 """The folder of a run: its settings and its checkpoints.
 
     RUN/config.json                   settings, contract, before step 0
-        maze.txt                      the maze, if it was given by file
+        maze/NAME.txt                 the maze, if it was given by file
         environment.txt  metrics.jsonl
         checkpoints/last/000007/      the whole TrainState: agent/, rest/, metadata.json
         checkpoints/best/000003/      the agent alone

@@ -26,7 +26,6 @@ COLLECTING = (
     "goal_proposal_share",
     "goal_noise",
     "curriculum_radius",
-    "far_share",
 )
 
 

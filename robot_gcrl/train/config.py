@@ -67,7 +67,7 @@ class TrainConfig:
     eval_episodes: int
     """Episodes of one evaluation."""
     evaluations: int
-    """Evaluations during the run, evenly spread; the last one is at its end."""
+    """Evaluations during the run, evenly spread; the last one, with 0 the only one, at its end."""
     checkpoint_interval: float
     """Time between two checkpoints [s]."""
     overlap: bool
@@ -90,8 +90,6 @@ class TrainConfig:
     """Standard deviation of visited_noise, in the unit of the goal; None is the success radius."""
     curriculum_radius: float | None = None
     """First and least radius of the curriculum, in the goal's unit; None is two success radii."""
-    far_share: float = 0.0
-    """Share of the steps, the last ones, with a quarter of the near goals and goal switches."""
     randomize: Level = "off"
     """Realism of training and of the run's own evaluations: off, or a level that the task has."""
     start_from: Path | None = None
@@ -124,12 +122,6 @@ class TrainConfig:
                 f"prefill is {self.prefill} control steps per world and agent.chunk is "
                 f"{self.agent.chunk}. Expected a prefill of more than one chunk: before that the "
                 "replay holds no whole one. Raise prefill or lower agent.chunk."
-            )
-        if self.far_share > 0.0 and self.near_goal_share == self.goal_switch_probability == 0.0:
-            raise ConfigError(
-                f"far_share is {self.far_share}, and near_goal_share and goal_switch_probability "
-                "are 0. Expected one of them above 0: it makes them smaller. Raise one of them, or "
-                "set far_share to 0."
             )
         self._check_proposal()
         self._check_algorithm()
@@ -187,7 +179,7 @@ class TrainConfig:
 
     def _check_ranges(self) -> None:
         low_high = {
-            "seed": (0, 2**32 - 1),
+            "seed": (0, 2**31 - 1),
             "steps": (1, 2**53),
             "minutes": (0.0, 2**53),
             "num_envs": (1, 2**20),
@@ -203,7 +195,6 @@ class TrainConfig:
             "near_goal_share": (0.0, 1.0),
             "random_start_share": (0.0, 1.0),
             "goal_proposal_share": (0.0, 1.0),
-            "far_share": (0.0, 1.0),
         }
         for name, (low, high) in low_high.items():
             value = getattr(self, name)
@@ -241,6 +232,18 @@ def flat(config: TrainConfig) -> dict[str, Any]:
         else:
             content[entry.name] = value
     return content
+
+
+def contents(config: TrainConfig) -> dict[str, Any]:
+    """As `flat`, a maze by what is in its file: every run folder has its own copy.
+
+    Raises:
+      OSError: the file of the maze cannot be read.
+    """
+    found = flat(config)
+    if config.maze is not None:
+        found["maze"] = config.maze.read_text(encoding="utf-8")
+    return found
 
 
 def override(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:

@@ -34,7 +34,6 @@ _SINCE = {
     "goal_proposal": "task",
     "goal_proposal_share": 0.5,
     "goal_noise": None,
-    "far_share": 0.0,
     "curriculum_radius": None,
     "start_from": None,
     "from_checkpoint": "best",
@@ -47,6 +46,10 @@ _SINCE = {
     "algorithm": "crl",
     "baseline": dataclasses.asdict(BaselineConfig()),
 }
+
+
+# Settings that this version does without: read where they changed nothing
+_GONE = {"far_share": 0.0}
 
 
 def to_content(config: TrainConfig) -> dict[str, Any]:
@@ -66,7 +69,9 @@ def from_content(content: dict[str, Any]) -> TrainConfig:
 
 def _read(kind: type[T], content: dict[str, Any], *, prefix: str) -> T:
     hints = typing.get_type_hints(kind)
-    content = {n: v for n, v in _SINCE.items() if n in hints} | content
+    content = {n: v for n, v in _SINCE.items() if n in hints} | {
+        n: v for n, v in content.items() if n not in _GONE or v != _GONE[n]
+    }
     missing = sorted(set(hints) - set(content))
     unknown = sorted(set(content) - set(hints))
     if missing or unknown:

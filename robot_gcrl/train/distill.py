@@ -20,7 +20,8 @@ from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.assess import Checkpoint
 from robot_gcrl.train.checkpoint import RunFolder
-from robot_gcrl.train.distilling import DistillState, Lesson, make_distilling
+from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.distilling import Distilling, DistillState, Lesson, make_distilling
 from robot_gcrl.train.evaluate import (
     Evaluator,
     Outcome,
@@ -113,13 +114,57 @@ def distill(
     run = run or free_folder(f"{teacher.task.name}-distilled")
     config = student_config(teacher, depth=depth, width=width, run=run)
     student = agent_of(teacher.task, config.agent)
+    program = _program(teacher, student, config, course)  # refuses, before anything is written
     folder = RunFolder.create(run, config, teacher.task.contract.sha256)
     with folder, Interrupt() as interrupt, MetricsWriter(run) as metrics:
-        school = _School(teacher, student, folder, course, metrics, started=started)
+        _write(run, _begun(teacher, config, course))
+        school = _School(teacher, student, program, folder, course, metrics, started=started)
         with LiveView(course.steps) as view:
             school.teach(interrupt, view)
     interrupt.raise_if_set()
     return school.result
+
+
+def _program(teacher: Teacher, student: Agent, config: TrainConfig, course: Course) -> Distilling:
+    """The compiled parts, in worlds like the teacher's, where goals are the task's own."""
+    worlds = dataclasses.replace(
+        config,
+        num_envs=course.num_envs,
+        seed=course.seed,
+        overlap=True,
+        # What is proposed follows from a replay and from progress that there are not
+        goal_proposal="task",
+        goal_proposal_share=0.5,
+        goal_noise=None,
+        curriculum_radius=None,
+    )
+    env = make_env(teacher.task, worlds, engine=course.engine)
+    lesson = dataclasses.replace(course.lesson, spreads=teacher.spreads)
+    return make_distilling(
+        env, teacher=teacher.agent, taught=teacher.state, student=student, lesson=lesson
+    )
+
+
+def _begun(teacher: Teacher, config: TrainConfig, course: Course) -> dict[str, Any]:
+    """What `distillation.json` says from its beginning on."""
+    agent = teacher.agent.config
+    return {
+        "teacher": str(teacher.source),
+        "teacher_size": {"depth": agent.actor_depth, "width": agent.actor_width or agent.width},
+        "student_size": {"depth": config.agent.actor_depth, "width": config.agent.actor_width},
+        "task": teacher.task.name,
+        "episodes": course.episodes,
+        "seed": course.seed,
+        "gradient_steps": 0,
+        "good_enough": False,
+    }
+
+
+def _write(run: Path, result: Mapping[str, Any]) -> None:
+    try:
+        write_json(run / DISTILLATION_FILE, result)
+    except OSError as error:
+        raise unwritable(run, error) from error
 
 
 class _School:
@@ -135,6 +180,7 @@ class _School:
         self,
         teacher: Teacher,
         student: Agent,
+        program: Distilling,
         folder: RunFolder,
         course: Course,
         metrics: MetricsWriter,
@@ -143,15 +189,8 @@ class _School:
     ) -> None:
         self._teacher, self._folder = teacher, folder
         self._course, self._metrics, self._started = course, metrics, started
-        worlds = dataclasses.replace(
-            folder.config, num_envs=course.num_envs, seed=course.seed, overlap=True
-        )
-        env = make_env(teacher.task, worlds, engine=course.engine)
-        lesson = dataclasses.replace(course.lesson, spreads=teacher.spreads)
-        self._program = make_distilling(
-            env, teacher=teacher.agent, taught=teacher.state, student=student, lesson=lesson
-        )
-        self._state: DistillState = self._program.init(course.seed)
+        self._program = program
+        self._state: DistillState = program.init(course.seed)
         # Whether good enough, then the score
         self._best = (False, -math.inf)
         self._iteration = 0
@@ -207,40 +246,24 @@ class _School:
         if mark > self._best:
             self._best, self.result = mark, result
             self._folder.save_best(state, self._info())
-            self._write(result)
+            _write(self._folder.path, result)
         return result["good_enough"]
 
     def _result(self, outcome: Outcome) -> dict[str, Any]:
-        config, agent = self._folder.config, self._teacher.agent.config
         behind = {
             name: 100.0
             * float(np.mean(getattr(self._taught, column)) - np.mean(getattr(outcome, column)))
             for name, column in (("success_any", "reached"), ("success_final", "final"))
         }
-        return {
-            "teacher": str(self._teacher.source),
-            "teacher_size": {
-                "depth": agent.actor_depth,
-                "width": agent.actor_width or agent.width,
-            },
-            "student_size": {"depth": config.agent.actor_depth, "width": config.agent.actor_width},
-            "task": self._teacher.task.name,
+        return _begun(self._teacher, self._folder.config, self._course) | {
             "control_steps": self.control_steps,
             "gradient_steps": self._gradient_steps,
             "seconds": round(time.monotonic() - self._started, 1),
-            "episodes": self._course.episodes,
-            "seed": self._course.seed,
             "student_success": summary(outcome),
             "teacher_success": summary(self._taught),
             "points_behind": {name: round(value, 2) for name, value in behind.items()},
             "good_enough": max(behind.values()) <= self._course.within,
         }
-
-    def _write(self, result: Mapping[str, Any]) -> None:
-        try:
-            write_json(self._folder.path / DISTILLATION_FILE, result)
-        except OSError as error:
-            raise unwritable(self._folder.path, error) from error
 
     def _log(self, values: dict[str, float], view: LiveView) -> None:
         line: dict[str, Any] = {

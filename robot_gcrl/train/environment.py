@@ -62,7 +62,7 @@ def lend_memory(environ: MutableMapping[str, str] = os.environ) -> None:
     To be called before JAX is imported.
     """
     if _PREALLOCATE not in environ:
-        environ |= {_PREALLOCATE: "false", _LENT: "1"}
+        environ.update({_PREALLOCATE: "false", _LENT: "1"})
 
 
 def environment_of_runs(

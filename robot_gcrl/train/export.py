@@ -12,6 +12,7 @@ from robot_gcrl.policy.runtime import read_policy
 from robot_gcrl.train.assess import Checkpoint, restore_policy
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.loop import gradient_steps
+from robot_gcrl.train.run_files import read_distillation
 
 Format = Literal["policy", "onnx", "c"]
 
@@ -89,6 +90,11 @@ def _policy_of(run: Path, checkpoint: Checkpoint, out: Path | None, *, with_crit
         # Of success at any step, at the last step and time at goal, on the eval goals
         "score": info.best_score if math.isfinite(info.best_score) else None,
     }
+    distilled = read_distillation(run)
+    if distilled is not None:
+        # Its config.json has the seed and the budget of its teacher
+        training |= {name: distilled[name] for name in ("seed", "gradient_steps")}
+        training["distilled_from"] = Path(distilled["teacher"]).name
     target = out or run / "policy" / f"{task.name}{SUFFIX}"
     if out is None:
         target.parent.mkdir(exist_ok=True)

@@ -7,7 +7,6 @@ result does not depend on whether they did. How many updates belong to a step is
 (`update_counts`), in exact integers.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -118,7 +117,6 @@ def make_env(task: Task, config: TrainConfig, *, engine: str | None = None) -> G
         goal_proposal_share=config.goal_proposal_share,
         goal_noise=config.goal_noise,
         curriculum_radius=config.curriculum_radius,
-        goes_far=config.far_share > 0.0,
         stagger=True,
     )
     return GoalEnv(task, stepper, goals="train", practice=practice, randomize=config.randomize)
@@ -194,12 +192,6 @@ def _updates_after(config: TrainConfig, steps: int) -> int:
     return int(max(steps - config.prefill, 0) * per_step)
 
 
-def _first_far(config: TrainConfig) -> int:
-    """The iteration from which practice goes far."""
-    near_steps = (1 - Fraction(config.far_share)) * config.steps
-    return math.ceil(near_steps / (config.rollout * config.num_envs))
-
-
 def mean_metrics(sums: dict[str, float]) -> dict[str, float]:
     """Means of what an iteration measured; a mean over nothing is left out.
 
@@ -246,7 +238,6 @@ def _iterate(
     # Beyond the last step's number, so that no step has this key
     refill_key = jax.random.fold_in(iteration_key, config.rollout)
     worlds = env.refill(state.env, state.replay, refill_key)
-    worlds = env.turn_far(worlds, state.iteration >= _first_far(config))
 
     def control_step(
         carry: Carry, step_and_count: tuple[Array, Array]

@@ -5,13 +5,12 @@ A preset holds what does not depend on the task. Hints are physical (seconds, me
 lets what the user wrote win.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import jax
 
-from robot_gcrl.agents.baselines.config import Algorithm, unread
+from robot_gcrl.agents.baselines.config import Algorithm
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
@@ -23,7 +22,6 @@ _PRACTICE = (
     "goal_switch_probability",
     "near_goal_radius",
     "near_goal_share",
-    "far_share",
     "random_start_share",
 )
 
@@ -143,7 +141,8 @@ def make_train_config(
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
     settings = _base(task, chosen) | PRESETS[chosen]
-    settings |= dict.fromkeys(_unread_hints(learned_by, settings | overrides), 0.0)
+    if learned_by != "crl":
+        settings["agent.moving_share"] = 0.0  # a hint that the others do not read
     agent = {k.removeprefix("agent."): v for k, v in settings.items() if k.startswith("agent.")}
     outer = {k: v for k, v in settings.items() if not k.startswith("agent.")}
     config = TrainConfig(
@@ -174,7 +173,6 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         "goal_switch_probability": 0.0 if interval is None else min(control_dt / interval, 1.0),
         "near_goal_radius": hints.near_goal_radius,
         "near_goal_share": hints.near_goal_share,
-        "far_share": hints.far_share,
         "random_start_share": hints.random_start_share,
         "agent.gamma": 1.0 - control_dt / hints.horizon,
         "agent.moving_share": hints.moving_share,
@@ -183,16 +181,6 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         departures = (*_PRACTICE, "agent.moving_share")
         settings |= dict.fromkeys(departures, 0.0) | {"near_goal_radius": None}
     return settings
-
-
-def _unread_hints(algorithm: Algorithm, settings: Mapping[str, Any]) -> Iterator[str]:
-    """Settings that come of hints and that nothing would read, of an algorithm and the others."""
-    if algorithm != "crl":
-        yield "agent.moving_share"
-    if "far_share" in unread(algorithm) or not (
-        settings["near_goal_share"] or settings["goal_switch_probability"]
-    ):
-        yield "far_share"
 
 
 def _budget(task: Task, preset: Preset) -> Budget:

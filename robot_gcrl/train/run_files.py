@@ -19,7 +19,8 @@ CHECKPOINTS = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 # Of a run that was not trained but distilled
 DISTILLATION_FILE = "distillation.json"
-_MAZE_FILE = "maze.txt"
+# Holds the maze under its own name, which is in the contract
+_MAZE_FOLDER = "maze"
 _FORMAT = 1
 
 
@@ -40,8 +41,10 @@ def begin_run(path: Path, config: TrainConfig, contract_sha256: str) -> TrainCon
     try:
         _require_new(path)
         if config.maze is not None:
-            shutil.copyfile(config.maze, path / _MAZE_FILE)
-            config = dataclasses.replace(config, maze=path / _MAZE_FILE)
+            maze = path / _MAZE_FOLDER / config.maze.name
+            maze.parent.mkdir(exist_ok=True)
+            shutil.copyfile(config.maze, maze)
+            config = dataclasses.replace(config, maze=maze)
         config = dataclasses.replace(config, run=path)
         write_config(path, config, contract_sha256)
         write_environment(path / "environment.txt")
@@ -59,9 +62,9 @@ def write_config(folder: Path, config: TrainConfig, contract_sha256: str) -> Non
       OSError: the disk refuses.
     """
     content = {"format": _FORMAT, "contract_sha256": contract_sha256} | to_content(config)
-    if config.maze is not None and config.maze.parent == folder:
-        # Beside it, so that the folder may be moved
-        content["maze"] = config.maze.name
+    if config.maze is not None and config.maze.is_relative_to(folder):
+        # Within it, so that the folder may be moved
+        content["maze"] = config.maze.relative_to(folder).as_posix()
     write_json(folder / CONFIG_FILE, content)
 
 
@@ -77,6 +80,24 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def read_distillation(folder: Path) -> dict[str, Any] | None:
+    """What `distillation.json` says; None of a run that was not distilled.
+
+    Raises:
+      CheckpointError: the file is damaged.
+    """
+    path = folder / DISTILLATION_FILE
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: {error!r}. Expected the JSON object that robot-gcrl distill "
+            "wrote. Restore the file from a copy, or distill again."
+        ) from error
 
 
 def require_trained(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from robot_gcrl.errors import CheckpointError, ConfigError, RobotGcrlError
-from robot_gcrl.train.config import TrainConfig, flat, option
+from robot_gcrl.train.config import TrainConfig, contents, flat, option
 from robot_gcrl.train.curves import AXES, Axis, Line, values_of
 from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.metrics import read_metrics
@@ -32,9 +32,9 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
     """A row for each run in a folder, by name.
 
     Keys: run, state, task, preset, agent, seed, control_steps (None of an offline run),
-    gradient_steps, share (of its budget), minutes, and the rates of the best evaluation; None
-    stands for what was not measured. A run that cannot be read has the reason in "problem" and
-    nothing else.
+    gradient_steps, share (of its budget; 1 of what was distilled), minutes, and the rates of the
+    best evaluation; None stands for what was not measured. A run that cannot be read has the reason
+    in "problem" and nothing else.
 
     Raises:
       CheckpointError: no such folder.
@@ -56,16 +56,19 @@ def run_row(run: Path) -> dict[str, Any]:
         return {"run": str(run), "state": "unreadable", "problem": str(error)}
     last = lines[-1] if lines else {}
     best = _best(lines)
+    # Its config.json has the budget of its teacher
+    is_distilled = (run / DISTILLATION_FILE).exists()
+    share = 1.0 if is_distilled else _share(config, last)
     return {
         "run": str(run),
-        "state": _state(run, _share(config, last)),
+        "state": _state(run, share),
         "task": config.task,
         "preset": config.preset,
         "agent": _agent(config),
         "seed": config.seed,
         "control_steps": None if config.dataset else last.get("control_steps", 0),
         "gradient_steps": last.get("gradient_steps", 0),
-        "share": _share(config, last),
+        "share": share,
         "minutes": last["seconds"] / 60.0 if "seconds" in last else None,
     } | {name: None if best is None else best[name] for name in RATES}
 
@@ -86,7 +89,8 @@ def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
         raise ConfigError(
             f"Cannot compare {len(runs)} run. Expected two or more run folders. Name another one."
         )
-    configs = [flat(stored_config(run)) for run in runs]
+    stored = [stored_config(run) for run in runs]
+    configs, told_apart = [flat(c) for c in stored], [contents(c) for c in stored]
     measured = [_evaluations(run) for run in runs]
     # An offline run has no control steps of its own
     axes: list[Axis] = [
@@ -97,7 +101,7 @@ def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
         "settings": {
             name: [_plain(config[name]) for config in configs]
             for name in configs[0]
-            if name not in _PRIVATE and len({str(config[name]) for config in configs}) > 1
+            if name not in _PRIVATE and len({str(found[name]) for found in told_apart}) > 1
         },
         "equal": {axis: _equal(measured, axis) for axis in axes},
         "learned": {axis: [_learned(lines, axis) for lines in measured] for axis in axes},

@@ -10,7 +10,6 @@ lie and what the world around is like may differ, and is told.
 """
 
 import re
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import jax
@@ -23,7 +22,7 @@ from robot_gcrl.errors import CheckpointError, ConfigError
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.assess import restore_policy
 from robot_gcrl.train.checkpoint import CheckpointInfo
-from robot_gcrl.train.config import RESUMABLE, TrainConfig, flat, option
+from robot_gcrl.train.config import RESUMABLE, TrainConfig, contents, flat, option
 from robot_gcrl.train.run_files import stored_config
 
 # Parts of a contract that do not change what the numbers of a network mean: names, where goals
@@ -129,19 +128,12 @@ def format_start(config: TrainConfig, start: Start | None) -> str:
 
 
 def _settings(config: TrainConfig, stored: TrainConfig) -> tuple[Difference, ...]:
-    here, there = flat(config), flat(stored)
+    here, there, mine, others = flat(config), flat(stored), contents(config), contents(stored)
     return tuple(
         (name, _said(here[name]), _said(there[name]))
         for name in here
-        if name not in _PRIVATE and _content(name, here[name]) != _content(name, there[name])
+        if name not in _PRIVATE and mine[name] != others[name]
     )
-
-
-def _content(name: str, value: object) -> object:
-    """A maze is what is in its file: every run folder has its own copy."""
-    if name == "maze" and isinstance(value, Path):
-        return value.read_text(encoding="utf-8")
-    return value
 
 
 def _said(value: object) -> str:

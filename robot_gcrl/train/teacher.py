@@ -13,7 +13,7 @@ import numpy as np
 from robot_gcrl.agents.crl.agent import Agent
 from robot_gcrl.agents.crl.state import AgentState
 from robot_gcrl.errors import PolicyError
-from robot_gcrl.nets.moments import Moments
+from robot_gcrl.nets.moments import COUNT_LIMIT, Moments
 from robot_gcrl.policy.actor import actor_network
 from robot_gcrl.policy.critic import critic_network
 from robot_gcrl.policy.runtime import read_policy
@@ -154,7 +154,8 @@ def _state(file: PolicyFile, agent: Agent, *, has_critic: bool) -> AgentState:
     if moments["mean"] is not None:
         state = state._replace(
             moments=Moments(
-                seen=fresh.moments.seen,
+                # As of a long run: what trains on from here must not forget them in one batch
+                seen=jnp.float32(COUNT_LIMIT),
                 mean=jnp.asarray(moments["mean"]),
                 variance=jnp.asarray(moments["variance"]),
             )

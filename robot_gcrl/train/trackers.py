@@ -42,8 +42,8 @@ class Tracker(Protocol):
         """Takes numbers by name at a control step (offline: a gradient step)."""
         ...
 
-    def close(self) -> None:
-        """Sends what is left."""
+    def close(self, *, failed: bool) -> None:
+        """Sends what is left, and how the run ended."""
         ...
 
 
@@ -77,6 +77,7 @@ class Tracking:
             that was lost.
         """
         self.failed: str | None = None
+        self._run_failed = False
         self._queue: queue.SimpleQueue[tuple[dict[str, float], int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if config.track != "none":
@@ -115,7 +116,8 @@ class Tracking:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes it."""
+        """Closes it; an exception is told to the tracker as the run's failure."""
+        self._run_failed = kind is not None
         self.close()
 
     def _run(self, name: str, make: Callable[[], Tracker]) -> None:
@@ -124,7 +126,7 @@ class Tracking:
             tracker = make()
             while (entry := self._queue.get()) is not None:
                 tracker.log(*entry)
-            tracker.close()
+            tracker.close(failed=self._run_failed)
         except Exception as error:
             self._fail(f"{name}: {type(error).__name__}: {error}")
 
@@ -156,7 +158,7 @@ class _TensorBoard:
         summary = self._summary(value=scalars)
         self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
 
-    def close(self) -> None:
+    def close(self, *, failed: bool) -> None:
         self._writer.close()
 
 
@@ -176,8 +178,8 @@ class _Wandb:
     def log(self, values: Mapping[str, float], step: int) -> None:
         self._run.log(dict(values), step=step)
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, *, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))
 
 
 class _Mlflow:
@@ -205,8 +207,8 @@ class _Mlflow:
         metrics = [self._metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self._id, metrics=metrics)
 
-    def close(self) -> None:
-        self._client.set_terminated(self._id)
+    def close(self, *, failed: bool) -> None:
+        self._client.set_terminated(self._id, status="FAILED" if failed else "FINISHED")
 
 
 _TRACKERS: Mapping[str, Callable[[TrainConfig, int], Tracker]] = {

@@ -33,7 +33,7 @@ from robot_gcrl.train.loop import (
     update_counts,
 )
 from robot_gcrl.train.memory import check_memory
-from robot_gcrl.train.metrics import MetricsWriter
+from robot_gcrl.train.metrics import MetricsWriter, read_metrics
 from robot_gcrl.train.offline import make_offline_program
 from robot_gcrl.train.run_files import require_trained
 from robot_gcrl.train.start import Start, format_start, read_start, take_over
@@ -177,8 +177,8 @@ class Run:
         """Trains until the budget or the time is spent or a signal came; then saves."""
         if self._config.start_from is not None and not self._folder.has_last:
             self._save()  # so that to resume needs the other run no more
-            if 0 in self._evaluation_iterations:
-                self._evaluate(view)
+        if self._owes_evaluation:
+            self._evaluate(view)
         while self._iteration < self._total_iterations and time.monotonic() < self._limit:
             self._iterate(view)
             if interrupt.is_set:
@@ -211,6 +211,14 @@ class Run:
         # What was taken over is measured before anything is learned
         first = 1 if self._config.start_from is None else 0
         return {-(-total * i // count) for i in range(first, count + 1)} if count else set()
+
+    @property
+    def _owes_evaluation(self) -> bool:
+        """Whether a signal came between an iteration and its evaluation."""
+        return self._iteration in self._evaluation_iterations and not any(
+            line["iteration"] == self._iteration and "success_any" in line
+            for line in read_metrics(self._folder.path)
+        )
 
     def _iterate(self, view: LiveView) -> None:
         counts = update_counts(self._config, self._iteration)

@@ -69,6 +69,16 @@ def test_a_scale_without_a_cosine_is_refused(name: str, value: Any):
     )
 
 
+def test_bins_of_time_without_a_survival_critic_are_refused():
+    # Seen to fail: nothing read them, and nothing said so.
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(time_bins=4)
+    assert str(error.value) == (
+        "Agent setting time_bins is 4 and critic is 'contrastive', which does not read it. "
+        "Expected critic 'survival'. Change critic, or leave time_bins out."
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [({"critic": "survival", "time_bins": 5}, 5), ({"critic": "temporal_distance"}, 2)],

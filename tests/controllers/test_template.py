@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from robot_gcrl.bridge.keys import make_keys
 from tests.controllers.pushers import shared_pusher
 from tests.controllers.servers import serving
 
@@ -27,6 +28,17 @@ def test_it_runs_with_a_fake_robot(pusher, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "input 0: qpos x [0]\ninput 1: qpos y [0]\n" in said
     assert "robot0: hold" in said  # a session, and no goal
+
+
+# Seen to fail: a robot on another machine could bring no key, and waited for ever.
+def test_it_brings_its_key(pusher, tmp_path, capsys):
+    keys = tmp_path / "keys"
+    for role, name in (("server", "server"), ("robot", "robot0")):
+        make_keys(keys, role=role, name=name)
+    with serving(pusher, tmp_path, keys=keys) as server:
+        key = ["--key", str(keys / "robot0.key_secret")]
+        assert template.main(words(pusher, server, "--fake", "--seconds", "1", *key)) == 0
+    assert "robot0: hold" in capsys.readouterr().err
 
 
 def test_the_motors_are_left_safe_when_the_program_fails(pusher, tmp_path, monkeypatch):

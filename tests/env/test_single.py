@@ -5,7 +5,8 @@ import pytest
 
 from robot_gcrl.env.asked_goal import check_goal, goal_option
 from robot_gcrl.env.goal_env import GoalEnv
-from robot_gcrl.env.single import SingleWorld, check_goals
+from robot_gcrl.env.practice import check_goals
+from robot_gcrl.env.single import SingleWorld
 from robot_gcrl.errors import TaskError, UnknownNameError
 from robot_gcrl.physics.native import NativeEngine
 from robot_gcrl.task.registry import load_task

@@ -344,7 +344,10 @@ def test_signals_are_given_back(fake):
         ({"evaluation": {"goals": "evl"}}, "goals = 'evl' under evaluation. Expected options of"),
         ({"evaluation": {"engine": "nativ"}}, "engine (auto or native or mjx or warp)"),
         ({"evaluation": {"episodes": 0}}, "Cannot evaluate 0 episodes. Expected at least 1."),
-        ({"evaluation": {"spread": 2.0}}, "spread is 2.0 and best_of is 0. Expected samples that it"),
+        (
+            {"evaluation": {"spread": 2.0}},
+            "spread is 2.0 and best_of is 0. Expected samples that it",
+        ),
     ],
 )
 def test_what_a_study_cannot_say(changed, words):

@@ -272,9 +272,6 @@ def test_hints(task):
     assert problems(hints(near_goal_share=0.5)) == [
         "near_goal_share is 0.5 without a near_goal_radius."
     ]
-    assert problems(hints(far_share=0.5, goal_switch_interval=None)) == [
-        "far_share is 0.5 without near goals and goal switches."
-    ]
     assert problems(replace(task, anywhere=None)) == [
         "random_start_share is 0.5 without `anywhere`."
     ]

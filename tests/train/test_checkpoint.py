@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from robot_gcrl.task.registry import load_task
 from robot_gcrl.train import checkpoint
 from robot_gcrl.train.checkpoint import RunFolder, stored_config
 from robot_gcrl.train.config import override
@@ -56,7 +57,7 @@ def test_settings_stand_in_the_folder_before_anything_else(tmp_path: Path) -> No
     RunFolder.create(path, make_config(path, maze=maze), SHA256)
     content = json.loads((path / "config.json").read_text())
     assert (content["format"], content["contract_sha256"]) == (1, SHA256)
-    assert (content["maze"], content["num_envs"]) == ("maze.txt", 16)
+    assert (content["maze"], content["num_envs"]) == ("maze/grid.txt", 16)
     assert "numpy==" in (path / "environment.txt").read_text()
     folder = RunFolder.open(path)
     assert not folder.has_last
@@ -65,8 +66,21 @@ def test_settings_stand_in_the_folder_before_anything_else(tmp_path: Path) -> No
     moved = path.rename(tmp_path / "moved")
     maze.unlink()
     config = stored_config(moved)
-    assert (config.run, config.maze) == (moved, moved / "maze.txt")
-    assert moved.joinpath("maze.txt").read_text() == "###\n#SG#\n"
+    assert (config.run, config.maze) == (moved, moved / "maze" / "grid.txt")
+    assert moved.joinpath("maze", "grid.txt").read_text() == "###\n#SG#\n"
+
+
+# Seen to fail: the copy had another name than the maze, and with it another contract.
+def test_a_run_in_a_maze_of_the_users_is_of_the_same_contract_in_its_folder(tmp_path: Path) -> None:
+    maze = tmp_path / "grid.txt"
+    maze.write_text("####\n#SG#\n####\n")
+    path = tmp_path / "run"
+    sha256 = load_task("point_maze", maze=maze).contract.sha256
+    RunFolder.create(path, make_config(path, maze=maze), sha256)
+    folder = RunFolder.open(path)
+    task = load_task("point_maze", maze=folder.config.maze)
+    assert task.name == "point_maze_grid"
+    folder.require_contract(task.contract.sha256)
 
 
 def test_a_resumed_run_writes_the_settings_it_changed(run: Path) -> None:

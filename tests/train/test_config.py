@@ -84,7 +84,7 @@ def test_loads_neither_jax_nor_mujoco() -> None:
         ),
         (
             {"seed": -1},
-            "seed is -1. Expected a number from 0 to 4294967295. Change seed.",
+            "seed is -1. Expected a number from 0 to 2147483647. Change seed.",
         ),
         (
             {"minutes": float("nan")},

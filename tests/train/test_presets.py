@@ -1,7 +1,6 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,6 @@ def task() -> Task:
         goal_switch_interval=2.0,
         near_goal_radius=0.1,
         near_goal_share=0.7,
-        far_share=0.4,
         random_start_share=0.3,
         moving_share=0.6,
         budgets=budgets,
@@ -42,7 +40,6 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert (config.agent.gamma, config.control_steps_per_update) == (0.99, 40.0)
         assert (config.goal_switch_probability, config.random_start_share) == (0.0, 0.0)
         assert (config.near_goal_radius, config.near_goal_share) == (None, 0.0)
-        assert config.far_share == 0.0
         assert config.agent.moving_share == 0.0
     else:
         assert config.agent.gamma == pytest.approx(1 - dt / hints.horizon)
@@ -50,26 +47,15 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert config.goal_switch_probability == pytest.approx(dt / hints.goal_switch_interval)
         assert config.random_start_share == hints.random_start_share
         assert config.near_goal_radius == hints.near_goal_radius
-        assert config.far_share == hints.far_share
         assert config.agent.moving_share == hints.moving_share
         updates = config.steps / config.control_steps_per_update
         assert updates == pytest.approx(budget.gradient_steps)
 
 
-@pytest.mark.parametrize(
-    ("settings", "share"),
-    [
-        ({"algorithm": "sac_her"}, 0.4),
-        ({"algorithm": "ppo"}, 0.0),
-        ({"near_goal_share": 0.0}, 0.4),
-        ({"near_goal_share": 0.0, "goal_switch_probability": 0.0}, 0.0),
-    ],
-)
-def test_a_hint_that_nothing_would_read_is_left_out(
-    task: Task, settings: dict[str, Any], share: float
-) -> None:
-    config = make_train_config(task, task_reference="reacher", preset="laptop", **settings)
-    assert config.far_share == share
+@pytest.mark.parametrize("algorithm", ["crl", "sac_her", "ppo"])
+def test_a_hint_that_an_algorithm_would_not_read_is_left_out(task: Task, algorithm: str) -> None:
+    config = make_train_config(task, task_reference="reacher", preset="laptop", algorithm=algorithm)
+    assert config.agent.moving_share == (0.6 if algorithm == "crl" else 0.0)
 
 
 def test_the_paper_preset_is_as_published(task: Task) -> None:

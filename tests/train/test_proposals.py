@@ -95,11 +95,6 @@ def test_settings_of_a_version_without_proposals_are_read():
             "task.",
         ),
         (
-            {"far_share": 0.3, "goal_switch_probability": 0.0},
-            "far_share is 0.3, and near_goal_share and goal_switch_probability are 0. Expected one "
-            "of them above 0: it makes them smaller. Raise one of them, or set far_share to 0.",
-        ),
-        (
             {"goal_noise": float("nan"), "goal_proposal": "visited_noise"},
             "goal_noise is nan. Expected a finite number above 0. Change goal_noise.",
         ),

@@ -101,6 +101,18 @@ def test_runs_are_compared_at_what_all_of_them_had(tmp_path: Path):
     assert "any at 2,048 control steps" in text
 
 
+def test_a_maze_is_what_is_in_its_file(tmp_path: Path):
+    # Seen to fail: with the paths compared, which are of each run's own folder.
+    grids = {"a": "####\n#SG#\n####\n", "b": "####\n#SG#\n####\n", "c": "####\n#GS#\n####\n"}
+    runs = []
+    for name, grid in grids.items():
+        maze = tmp_path / f"{name}.txt"
+        maze.write_text(grid)
+        runs.append(make_run(tmp_path / name, evaluated(1, 0.2), maze=maze))
+    assert compare_runs(runs[:2])["settings"] == {}
+    assert list(compare_runs(runs[1:])["settings"]) == ["maze"]
+
+
 def test_an_offline_run_has_updates_alone(tmp_path: Path):
     # Seen to fail: with the control steps of a run that has none, and with their axis.
     line = evaluated(256, 0.5)

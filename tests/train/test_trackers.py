@@ -49,8 +49,8 @@ class Fake:
             raise OSError("the server\nis away")
         self.lines.append((dict(values), step))
 
-    def close(self) -> None:
-        self.closed = True
+    def close(self, *, failed: bool) -> None:
+        self.closed, self.failed = True, failed
 
 
 made: list[Fake] = []
@@ -72,7 +72,14 @@ def test_a_tracker_gets_every_line(fake: list[Fake], tmp_path: Path):
     assert tracking.failed is None
     assert fake[0].begin_step == 256
     assert fake[0].lines == [(VALUES, 512), ({"iteration": 3.0, "gradient_steps": 9.0}, 9)]
-    assert fake[0].closed
+    assert (fake[0].closed, fake[0].failed) == (True, False)
+
+
+# Seen to fail: a run that had diverged was finished like any other.
+def test_a_tracker_is_told_of_a_run_that_failed(fake: list[Fake], tmp_path: Path):
+    with pytest.raises(OSError, match="disk"), Tracking(make_config(tmp_path, track="wandb")):
+        raise OSError("the disk is full")
+    assert (fake[0].closed, fake[0].failed) == (True, True)
 
 
 def test_without_a_tracker_nothing_is_made(fake: list[Fake], tmp_path: Path):
@@ -157,7 +164,7 @@ def test_wandb_is_told_the_settings_and_finds_its_run_again(
 ):
     # Seen to fail: with a new id for a resumed run.
     calls, lines = [], []
-    run = SimpleNamespace(log=lambda v, step: lines.append((v, step)), finish=lambda: None)
+    run = SimpleNamespace(log=lambda v, step: lines.append((v, step)), finish=lambda exit_code: None)
     fake = SimpleNamespace(init=lambda **given: calls.append(given) or run)
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)

@@ -158,7 +158,7 @@ _TEMPERATURE = (
 )
 # brax's programs have neither our ring, overlap, iterations and averages, nor goals from a replay
 _OUR_LOOP = ("agent.ema_decay", "rollout", "overlap", "goal_proposal", "goal_proposal_share",
-             "goal_noise", "curriculum_radius", "far_share", "checkpoint_interval")  # fmt: skip
+             "goal_noise", "curriculum_radius", "checkpoint_interval")  # fmt: skip
 _ALSO: dict[Algorithm, tuple[str, ...]] = {
     "crl": (),
     "sac_her": (),

@@ -216,6 +216,12 @@ class CrlConfig:
                     f"Agent setting {name} is {value!r} and energy is {self.energy!r}, which does "
                     f"not read it. Expected energy 'cosine'. Change energy, or leave {name} out."
                 )
+        if self.critic != "survival" and self.time_bins != type(self).time_bins:
+            raise ConfigError(
+                f"Agent setting time_bins is {self.time_bins} and critic is {self.critic!r}, which "
+                "does not read it. Expected critic 'survival'. Change critic, or leave time_bins "
+                "out."
+            )
 
     def _check_critic(self) -> None:
         """What goes together; each setting is in its own range."""
