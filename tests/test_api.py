@@ -72,3 +72,12 @@ def test_make_train_config_takes_a_name_and_dotted_settings() -> None:
     config = rg.make_train_config("reacher", preset="smoke", seed=7, **WIDER)
     assert (config.task, config.preset, config.seed) == ("reacher", "smoke", 7)
     assert config.agent.width == 64
+
+
+# Seen to fail: any other word stood for the evaluation's. In a process without the tests' hook.
+def test_starts_and_goals_of_no_distribution_are_refused() -> None:
+    program = "import robot_gcrl as rg; rg.make('reacher', num_worlds=2, goals='training')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Unknown goals 'training'. Did you mean 'train'?" in ended.stderr

@@ -164,7 +164,9 @@ def test_wandb_is_told_the_settings_and_finds_its_run_again(
 ):
     # Seen to fail: with a new id for a resumed run.
     calls, lines = [], []
-    run = SimpleNamespace(log=lambda v, step: lines.append((v, step)), finish=lambda exit_code: None)
+    run = SimpleNamespace(
+        log=lambda v, step: lines.append((v, step)), finish=lambda exit_code: None
+    )
     fake = SimpleNamespace(init=lambda **given: calls.append(given) or run)
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
