@@ -163,9 +163,10 @@ def test_wandb_is_told_the_settings_and_finds_its_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # Seen to fail: with a new id for a resumed run.
-    calls, lines = [], []
+    calls, lines, ended = [], [], []
     run = SimpleNamespace(
-        log=lambda v, step: lines.append((v, step)), finish=lambda exit_code: None
+        log=lambda v, step: lines.append((v, step)),
+        finish=lambda exit_code: ended.append(exit_code),
     )
     fake = SimpleNamespace(init=lambda **given: calls.append(given) or run)
     monkeypatch.setitem(sys.modules, "wandb", fake)
@@ -175,7 +176,7 @@ def test_wandb_is_told_the_settings_and_finds_its_run_again(
         with Tracking(config, begin_step=begin) as tracking:
             tracking.log(LINE)
         assert tracking.failed is None
-    assert lines == [(VALUES, 512)] * 2
+    assert (lines, ended) == ([(VALUES, 512)] * 2, [0, 0])
     assert calls[0]["id"] == calls[1]["id"]
     assert [call["resume"] for call in calls] == [None, "allow"]
     assert calls[0]["project"] == "robot-gcrl"
