@@ -79,6 +79,16 @@ def test_bins_of_time_without_a_survival_critic_are_refused():
     )
 
 
+def test_a_penalty_of_infonce_with_a_survival_critic_is_refused():
+    # Seen to fail: nothing read it, and nothing said so.
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(critic="survival", logsumexp_penalty=0.2)
+    assert str(error.value) == (
+        "Agent setting logsumexp_penalty is 0.2 with critic 'survival', which has no InfoNCE to add "
+        "it to. Expected the default. Leave logsumexp_penalty out."
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [({"critic": "survival", "time_bins": 5}, 5), ({"critic": "temporal_distance"}, 2)],

@@ -235,6 +235,12 @@ class CrlConfig:
                 f"Agent setting loss is {self.loss!r} with critic 'survival'. Expected 'infonce', "
                 "the default: this critic has a likelihood of its own in its place. Leave loss out."
             )
+        if self.critic == "survival" and self.logsumexp_penalty != type(self).logsumexp_penalty:
+            raise ConfigError(
+                f"Agent setting logsumexp_penalty is {self.logsumexp_penalty} with critic "
+                "'survival', which has no InfoNCE to add it to. Expected the default. Leave "
+                "logsumexp_penalty out."
+            )
         parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
         if self.embedding_size % parts:
             raise _refuse(
