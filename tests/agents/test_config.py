@@ -84,8 +84,8 @@ def test_a_penalty_of_infonce_with_a_survival_critic_is_refused():
     with pytest.raises(ConfigError) as error:
         CrlConfig(critic="survival", logsumexp_penalty=0.2)
     assert str(error.value) == (
-        "Agent setting logsumexp_penalty is 0.2 with critic 'survival', which has no InfoNCE to add "
-        "it to. Expected the default. Leave logsumexp_penalty out."
+        "Agent setting logsumexp_penalty is 0.2 with critic 'survival', which has no InfoNCE to "
+        "add it to. Expected the default. Leave logsumexp_penalty out."
     )
 
 
