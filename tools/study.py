@@ -117,6 +117,11 @@ def _without_steps(study: Study) -> Study:
 def tell(arguments: argparse.Namespace) -> int:
     """Prints the report, and draws the curves."""
     lines = [line for file in arguments.files for line in read_lines(file)]
+    measured = dict.fromkeys(line["task"] for line in lines)
+    for task in arguments.tasks or ():
+        if task not in measured:
+            raise unknown_name("task", task, measured, see="the table without --tasks")
+    lines = [line for line in lines if line["task"] in (arguments.tasks or measured)]
     print("\n".join(report(lines, metric=arguments.metric, each=arguments.each)))
     if arguments.plot is not None:
         draw(lines, metric=arguments.metric).savefig(arguments.plot, dpi=120)
@@ -142,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--out", type=Path, help="file of the results")
     reports = commands.add_parser("report", help="tables and curves")
     reports.add_argument("files", type=Path, nargs="+")
+    reports.add_argument("--tasks", nargs="+", help="of the results, these alone")
     reports.add_argument("--metric", choices=RATES[:3], default="time_at_goal")
     reports.add_argument("--each", action="store_true", help="a table of every run too")
     reports.add_argument("--plot", type=Path, help="picture of the curves")

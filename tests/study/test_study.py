@@ -459,6 +459,20 @@ def test_a_study_is_run_interrupted_continued_and_reported(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
+def test_a_report_of_some_tasks(tmp_path, capsys):
+    # Seen to fail: with the lines of every task.
+    file = tmp_path / "out.jsonl"
+    for task in ("reacher", "ant"):
+        append_line(file, _line(task, "default", 0, 0.5))
+    tool = load_program("tools/study.py")
+    assert tool.tell(tool._parser().parse_args(["report", str(file), "--tasks", "ant"])) == 0
+    said = capsys.readouterr().out
+    assert "`ant`" in said
+    assert "`reacher`" not in said
+    with pytest.raises(RobotGcrlError, match=r"Unknown task 'aunt'\. Did you mean 'ant'"):
+        tool.tell(tool._parser().parse_args(["report", str(file), "--tasks", "aunt"]))
+
+
 # --- statistics
 
 
