@@ -32,6 +32,14 @@ def _train(run, *options):
     )
 
 
+def _resume(run, *options):
+    return subprocess.run(
+        [sys.executable, "-m", "robot_gcrl.cli", "train", "--resume", str(run), *options],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {"NPROC": "1"},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     run = tmp_path_factory.mktemp("smoke") / "run"
@@ -104,11 +112,7 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, number, code):
     if number == signal.SIGTERM:
         return
     options = ("--steps", str(saved + 256), "--evaluations", "1")
-    more = subprocess.run(
-        [sys.executable, "-m", "robot_gcrl.cli", "train", "--resume", str(run), *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"NPROC": "1"},
-    )  # fmt: skip
+    more = _resume(run, *options)
     assert more.returncode == 0, more.stderr
     lines = read_metrics(run)
     assert lines[-1]["control_steps"] == saved + 256
@@ -129,11 +133,7 @@ def test_an_evaluation_that_a_signal_prevented_is_made_up_for(tmp_path):
     assert len(kept) < len(lines)
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
     for _ in range(2):
-        more = subprocess.run(
-            [sys.executable, "-m", "robot_gcrl.cli", "train", "--resume", str(run)],
-            cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-            env=os.environ | {"NPROC": "1"},
-        )  # fmt: skip
+        more = _resume(run)
         assert more.returncode == 0, more.stderr
         assert len([line for line in read_metrics(run) if "success_any" in line]) == 1
 
