@@ -120,11 +120,11 @@ class Runner:
         begun, wanted = told_apart(stored), told_apart(cell.config)
         other = [name for name in here if name not in _OWN and begun[name] != wanted[name]]
         if other:
-            listed = ", ".join(f"{name} {there[name]}" for name in other)
-            wanted = ", ".join(f"{name} {here[name]}" for name in other)
+            found = ", ".join(f"{name} {there[name]}" for name in other)
+            expected = ", ".join(f"{name} {here[name]}" for name in other)
             raise ConfigError(
-                f"The run {run} was begun with {listed}. Expected {wanted}, as the study says now. "
-                "Rename the variant, or remove the run."
+                f"The run {run} was begun with {found}. Expected {expected}, as the study says now."
+                " Rename the variant, or remove the run."
             )
 
     def _is_done(self, cell: Cell, done: Mapping[Key, Line]) -> bool:
@@ -172,10 +172,10 @@ class Runner:
 
     def _train_words(self, cell: Cell, run: Path, before: float) -> list[str]:
         """The command that trains what the run lacks; empty where nothing is."""
-        if cell.config.algorithm in BRAX and is_trained(cell.config, run):
-            return []
         if not (run / CONFIG_FILE).exists():
             return ["train", *cell.words, "--run", str(run), *self._threads(cell)]
+        if cell.config.algorithm in BRAX:
+            return []  # one that had not come to its end was set aside
         words = ["train", "--resume", str(run)]
         if cell.config.minutes is not None:
             # A resumed run counts anew

@@ -159,11 +159,7 @@ def test_a_run_without_a_checkpoint_begins_again_and_says_so(tmp_path):
     _, messages = process.communicate(timeout=300)
     assert process.returncode == 0, messages
     shutil.rmtree(run / "checkpoints" / "last")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "robot_gcrl.cli", "train", "--resume", str(run)],
-        cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"NPROC": "1"},
-    )  # fmt: skip
-    _, messages = process.communicate(timeout=300)
-    assert process.returncode == 0, messages
-    assert "The run has no checkpoint yet: it begins again at step 0." in messages
+    again = _resume(run)
+    assert again.returncode == 0, again.stderr
+    assert "The run has no checkpoint yet: it begins again at step 0." in again.stderr
     assert [line["control_steps"] for line in read_metrics(run)] == [256, 256]
