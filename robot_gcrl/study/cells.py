@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.study import Study
 from robot_gcrl.task.registry import load_task
-from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
+from robot_gcrl.train.collecting import refuse_collecting, refuse_idle, refuse_unread
 from robot_gcrl.train.config import TrainConfig, flat, option, override
 from robot_gcrl.train.config_json import from_content, to_content
 from robot_gcrl.train.presets import as_algorithm
@@ -107,6 +107,7 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
             f"alone, of which every variant gets each: seeds = {list(study.seeds)}. Leave it out."
         )
     config = _typed(base, {"seed": seed, **options})
+    refuse_idle(config, options)
     if study.minutes is not None:
         more = {"steps": _MORE * base.steps, "evaluations": _MORE * config.evaluations}
         config = override(config, {"minutes": study.minutes, **more})

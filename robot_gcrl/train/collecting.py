@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from robot_gcrl.agents.baselines.config import Algorithm, unread
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.config import option
+from robot_gcrl.train.config import TrainConfig, option
 
 COLLECTING = (
     "num_envs",
@@ -65,3 +65,27 @@ def refuse_unread(algorithm: Algorithm, given: Iterable[str]) -> None:
             f"{'it' if len(idle) == 1 else 'them'} out, or choose another algorithm: "
             "docs/baselines.md says which reads what."
         )
+
+
+def refuse_idle(config: TrainConfig, given: Iterable[str]) -> None:
+    """Fails where a setting was given that another one keeps from being read.
+
+    Args:
+      config: of the run, with what was given.
+      given: names of settings that the user wrote.
+
+    Raises:
+      ConfigError: a radius of near goals of which there are none, a share of goals that nothing
+        proposes, or a discount that the cloning of all futures alike does not have.
+    """
+    cloning = config.algorithm == "gcbc" and config.baseline.hindsight != "geometric"
+    for name, is_idle, reader in (
+        ("near_goal_radius", config.near_goal_share == 0.0, "a near_goal_share above 0"),
+        ("goal_proposal_share", config.goal_proposal == "task", "a goal_proposal beside task"),
+        ("agent.gamma", cloning, "baseline.hindsight geometric"),
+    ):
+        if is_idle and name in given:
+            raise ConfigError(
+                f"{option(name)} was given, which is read with {reader} alone. Expected settings "
+                f"that the run reads. Leave it out, or set {reader}."
+            )

@@ -14,7 +14,7 @@ from robot_gcrl.agents.baselines.config import Algorithm
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
-from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
+from robot_gcrl.train.collecting import refuse_collecting, refuse_idle, refuse_unread
 from robot_gcrl.train.config import Engine, Preset, TrainConfig, override
 
 # How training departs from the train distribution: not part of the published method
@@ -136,7 +136,8 @@ def make_train_config(
     if chosen not in PRESETS:
         raise unknown_name("preset", chosen, PRESETS, see="robot-gcrl train --help")
     learned_by = as_algorithm(algorithm)
-    refuse_unread(learned_by, (name for name, value in overrides.items() if value is not None))
+    given = [name for name, value in overrides.items() if value is not None]
+    refuse_unread(learned_by, given)
     if overrides.get("dataset") is not None:
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
@@ -154,7 +155,9 @@ def make_train_config(
         agent=CrlConfig(**agent),
         **outer,
     )
-    return override(config, _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
+    config = override(config, _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
+    refuse_idle(config, given)
+    return config
 
 
 def _base(task: Task, preset: Preset) -> dict[str, Any]:

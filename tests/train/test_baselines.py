@@ -74,9 +74,26 @@ def test_an_algorithm_is_chosen_with_its_reward_and_survives_the_json():
             "not read them. Expected settings that it reads. Leave them out, or choose another "
             "algorithm: docs/baselines.md says which reads what.",
         ),
+        (
+            ("--algorithm", "gcbc", "--agent.gamma", "0.9"),
+            "--agent.gamma was given, which is read with baseline.hindsight geometric alone. "
+            "Expected settings that the run reads. Leave it out, or set baseline.hindsight "
+            "geometric.",
+        ),
+        (
+            ("--near-goal-radius", "0.1"),
+            "--near-goal-radius was given, which is read with a near_goal_share above 0 alone. "
+            "Expected settings that the run reads. Leave it out, or set a near_goal_share above 0.",
+        ),
+        (
+            ("--goal-proposal-share", "0.2"),
+            "--goal-proposal-share was given, which is read with a goal_proposal beside task "
+            "alone. Expected settings that the run reads. Leave it out, or set a goal_proposal "
+            "beside task.",
+        ),
     ],
 )
-def test_what_an_algorithm_does_not_read_is_refused(given, message):
+def test_what_a_run_does_not_read_is_refused(given, message):
     with pytest.raises(ConfigError) as caught:
         parse_train(words(*given))
     assert str(caught.value) == message
