@@ -80,6 +80,7 @@ def sample(
     gamma: float,
     goal_index: np.ndarray | Sequence[int],
     max_rows: int,
+    horizon_spread: float = 1.0,
     chunk: int = 1,
     moving: Moving | None = None,
 ) -> Batch:
@@ -95,6 +96,7 @@ def sample(
       gamma: discount per control step, in (0, 1).
       goal_index: int [G], the observation components that a goal consists of.
       max_rows: the most rows an episode has (its length in control steps + 1).
+      horizon_spread: see `sample_offset`.
       chunk: H.
       moving: which rows are preferred; None for no preference, at no cost.
     """
@@ -102,7 +104,7 @@ def sample(
     draws = batch_size * (1 if moving is None else _DRAWS)
     anchors = sample_anchors(replay, key=anchor_key, batch_size=draws, chunk=chunk)
     remaining = rows_remaining(replay, anchors, max_rows=max_rows)
-    offset = sample_offset(remaining, key=offset_key, gamma=gamma)
+    offset = sample_offset(remaining, key=offset_key, gamma=gamma, horizon_spread=horizon_spread)
     if moving is not None:
         index = np.asarray(goal_index)
         moved = _has_moved(replay, anchors, offset, index, moving.beyond)
@@ -209,14 +211,28 @@ def rows_remaining(replay: Replay, anchors: Anchors, *, max_rows: int) -> Int[Ar
 
 
 def sample_offset(
-    remaining: Int[Array, " B"], *, key: PRNGKeyArray, gamma: float
+    remaining: Int[Array, " B"], *, key: PRNGKeyArray, gamma: float, horizon_spread: float = 1.0
 ) -> Int[Array, " B"]:
     """Geometric offsets in 1..remaining, by the inverse of their distribution function.
 
     With u uniform in [0, 1): 1 + floor(log(1 - u (1 - gamma^L)) / log gamma), written with expm1
     and log1p because gamma is close to 1. 0 where nothing remains.
+
+    Args:
+      remaining: L of each.
+      key: used once.
+      gamma: discount per control step, in (0, 1).
+      horizon_spread: with S above 1 the horizon 1 / (1 - gamma) of each offset is itself drawn,
+        its logarithm uniform from 1 / S to S times that of `gamma`, and never below 2. Between the
+        two, offsets then fall off about as 1 / k, as under hyperbolic discounting, which is a
+        mixture of geometric ones too (arXiv 1902.06865): goals close by and goals far away.
     """
-    log_gamma = np.log(gamma).astype(np.float32)
+    log_gamma: np.ndarray | Array = np.log(gamma).astype(np.float32)
+    if horizon_spread > 1.0:
+        key, horizon_key = jax.random.split(key)
+        power = jax.random.uniform(horizon_key, remaining.shape, minval=-1.0)
+        horizon = jnp.maximum(horizon_spread**power / (1.0 - gamma), 2.0)
+        log_gamma = jnp.log1p(-1.0 / horizon)
     u = jax.random.uniform(key, remaining.shape)
     tail = jnp.expm1(remaining.astype(jnp.float32) * log_gamma)  # gamma^L - 1
     offset = 1 + jnp.floor(jnp.log1p(u * tail) / log_gamma).astype(jnp.int32)

@@ -41,6 +41,7 @@ _SINCE = {
     "cloning": 0.0,
     "ema_decay": 0.0,
     "random_goals": 0.0,
+    "horizon_spread": 1.0,
     "moving_share": 0.0,
     "dataset": None,
     "algorithm": "crl",

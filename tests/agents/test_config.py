@@ -34,6 +34,7 @@ REFUSED = [
     ("cosine_scale", 0.0, "a number above 0"),
     ("num_critics", 3, "1 or 2"),
     ("random_goals", 1.5, "a share from 0 to 1"),
+    ("horizon_spread", 0.5, "a finite number of 1 or more"),
     ("ema_decay", 1.0, "a number from 0 to below 1"),
     ("moving_share", -0.1, "a share from 0 to 1"),
     ("eval_action", "median", "one of mode, mean"),
@@ -109,6 +110,15 @@ def test_the_survival_critic_has_its_own_loss():
     assert str(error.value) == (
         "Agent setting loss is 'symmetric_infonce' with critic 'survival'. Expected 'infonce', the "
         "default: this critic has a likelihood of its own in its place. Leave loss out."
+    )
+
+
+def test_the_survival_critic_has_one_horizon():
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(critic="survival", horizon_spread=4.0)
+    assert str(error.value) == (
+        "Agent setting horizon_spread is 4.0 with critic 'survival', whose bins of time undo one "
+        "discount. Expected 1. Leave horizon_spread out."
     )
 
 

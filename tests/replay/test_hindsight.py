@@ -174,15 +174,12 @@ def test_the_goal_test_sees_the_sign_bit_compared(monkeypatch: pytest.MonkeyPatc
         check_goals(RING, draw(RING))
 
 
-@pytest.mark.parametrize("remaining", [1, 2, 13, 1000])
-@pytest.mark.parametrize("gamma", [0.5, 0.99, 0.9999])
-def test_offsets_of_one_length_follow_the_law(remaining: int, gamma: float):
-    # Fails with floor replaced by round, and with `tail` of remaining - 1.
-    drawn = hindsight.sample_offset(jnp.full(DRAWS, remaining), key=jax.random.key(1), gamma=gamma)
-    expected = naive.offset_law(gamma, remaining) * DRAWS
-    counts = np.bincount(drawn, minlength=remaining + 1)
+def check_law(drawn: jax.Array, law: np.ndarray) -> None:
+    """The offsets are drawn by the law, a probability for each of 1..L."""
+    expected = law * len(drawn)
+    counts = np.bincount(drawn, minlength=len(law) + 1)
     assert counts[0] == 0
-    assert len(counts) == remaining + 1
+    assert len(counts) == len(law) + 1
     common = expected >= 5.0
     counts = np.append(counts[1:][common], counts[1:][~common].sum())
     expected = np.append(expected[common], expected[~common].sum())
@@ -190,6 +187,26 @@ def test_offsets_of_one_length_follow_the_law(remaining: int, gamma: float):
     if seen.sum() > 1:
         ratio = np.sum((counts - expected)[seen] ** 2 / expected[seen])
         assert stats.chi2.sf(ratio, seen.sum() - 1) > LEAST_P
+
+
+@pytest.mark.parametrize("remaining", [1, 2, 13, 1000])
+@pytest.mark.parametrize("gamma", [0.5, 0.99, 0.9999])
+def test_offsets_of_one_length_follow_the_law(remaining: int, gamma: float):
+    # Fails with floor replaced by round, and with `tail` of remaining - 1.
+    drawn = hindsight.sample_offset(jnp.full(DRAWS, remaining), key=jax.random.key(1), gamma=gamma)
+    check_law(drawn, naive.offset_law(gamma, remaining))
+
+
+@pytest.mark.parametrize(("gamma", "spread", "remaining"), [(0.99, 8.0, 300), (0.9, 30.0, 60)])
+def test_offsets_of_spread_horizons_follow_the_mixture(gamma, spread, remaining):
+    # Fails with horizons instead of their logarithms uniform, and with one horizon for all rows.
+    drawn = hindsight.sample_offset(
+        jnp.full(DRAWS, remaining), key=jax.random.key(1), gamma=gamma, horizon_spread=spread
+    )
+    middles = (np.arange(4000) + 0.5) / 2000 - 1
+    horizons = np.maximum(spread**middles / (1 - gamma), 2.0)
+    laws = [naive.offset_law(1 - 1 / horizon, remaining) for horizon in horizons]
+    check_law(drawn, np.mean(laws, axis=0))
 
 
 @jax.jit

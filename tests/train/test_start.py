@@ -240,6 +240,7 @@ OTHER = {
     "eval_action": "mean",
     "cloning": 1.0,
     "random_goals": 0.5,
+    "horizon_spread": 4.0,
     "ema_decay": 0.9,
     "moving_share": 0.5,
 }

@@ -146,6 +146,7 @@ _CONTRASTIVE = (
     "agent.num_critics",
     "agent.cloning",
     "agent.random_goals",
+    "agent.horizon_spread",
     "agent.moving_share",
     "start_from",
     "from_checkpoint",

@@ -210,6 +210,7 @@ class Agent:
             sample_key,
             batch_size=config.batch_size,
             gamma=config.gamma,
+            horizon_spread=config.horizon_spread,
             goal_index=goal_index,
             max_rows=max_rows,
             chunk=config.chunk,

@@ -26,6 +26,7 @@ LEARNING = frozenset(
         "target_entropy_scale",
         "logsumexp_penalty",
         "gamma",
+        "horizon_spread",
         "loss",
         "cloning",
         "random_goals",
@@ -89,6 +90,9 @@ class CrlConfig:
         decides on at once, action size times chunk [nat].
       logsumexp_penalty: weight of mean(logsumexp^2) in the critic's loss, if that is an InfoNCE.
       gamma: discount per control step of the futures that goals are drawn from.
+      horizon_spread: how far the horizon 1 / (1 - gamma) of each row is spread about that of
+        gamma: its logarithm is uniform between 1 / S and S times it; 1 for one horizon. Goals
+        close by teach where to stop, goals far away where to begin.
       loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
         each goal; "symmetric_infonce" both.
       critic: "contrastive" has the energy that `energy` names, "temporal_distance" minus a
@@ -137,6 +141,7 @@ class CrlConfig:
     target_entropy_scale: float = 0.5
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
+    horizon_spread: float = 1.0
     loss: Loss = "infonce"
     critic: Critic = "contrastive"
     time_bins: int = 8
@@ -193,6 +198,8 @@ class CrlConfig:
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
+        if not 1.0 <= self.horizon_spread < math.inf:
+            raise _refuse("horizon_spread", self.horizon_spread, "a finite number of 1 or more")
         if self.cloning > 0.0 and self.random_goals == 1.0:
             raise ConfigError(
                 "Agent settings cloning is above 0 and random_goals is 1.0: actions are cloned for "
@@ -240,6 +247,11 @@ class CrlConfig:
                 f"Agent setting logsumexp_penalty is {self.logsumexp_penalty} with critic "
                 "'survival', which has no InfoNCE to add it to. Expected the default. Leave "
                 "logsumexp_penalty out."
+            )
+        if self.critic == "survival" and self.horizon_spread != 1.0:
+            raise ConfigError(
+                f"Agent setting horizon_spread is {self.horizon_spread} with critic 'survival', "
+                "whose bins of time undo one discount. Expected 1. Leave horizon_spread out."
             )
         parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
         if self.embedding_size % parts:
