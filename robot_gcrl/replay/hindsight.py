@@ -81,10 +81,11 @@ def sample(
     goal_index: np.ndarray | Sequence[int],
     max_rows: int,
     horizon_spread: float = 1.0,
+    rows_per_episode: int = 1,
     chunk: int = 1,
     moving: Moving | None = None,
 ) -> Batch:
-    """B independent draws of an anchor and a later row of its episode.
+    """B draws of an anchor and a later row of its episode, independent but for their episodes.
 
     A replay without any anchor (fewer than H + 1 rows per world) gives the oldest row of a world,
     or, of episodes that are all shorter, rows whose chunk is of several episodes.
@@ -97,12 +98,24 @@ def sample(
       goal_index: int [G], the observation components that a goal consists of.
       max_rows: the most rows an episode has (its length in control steps + 1).
       horizon_spread: see `sample_offset`.
+      rows_per_episode: R, a divisor of B: every R anchors are of one episode (`of_one_episode`).
       chunk: H.
       moving: which rows are preferred; None for no preference, at no cost.
     """
     anchor_key, offset_key = jax.random.split(key)
     draws = batch_size * (1 if moving is None else _DRAWS)
-    anchors = sample_anchors(replay, key=anchor_key, batch_size=draws, chunk=chunk)
+    anchors = sample_anchors(
+        replay, key=anchor_key, batch_size=draws // rows_per_episode, chunk=chunk
+    )
+    if rows_per_episode > 1:
+        anchors = of_one_episode(
+            replay,
+            anchors,
+            key=jax.random.fold_in(key, rows_per_episode),
+            number=rows_per_episode,
+            max_rows=max_rows,
+            chunk=chunk,
+        )
     remaining = rows_remaining(replay, anchors, max_rows=max_rows)
     offset = sample_offset(remaining, key=offset_key, gamma=gamma, horizon_spread=horizon_spread)
     if moving is not None:
@@ -111,6 +124,11 @@ def sample(
         taken = _prefer(moved, batch_size, int(moving.share * batch_size))
         anchors = Anchors(anchors.row[taken], anchors.world[taken])
         remaining, offset = remaining[taken], offset[taken]
+    if rows_per_episode > 1:
+        # Neighbours are of other episodes, as they are in a batch that has one row of each
+        apart = np.arange(batch_size).reshape(-1, rows_per_episode).T.ravel()
+        anchors = Anchors(anchors.row[apart], anchors.world[apart])
+        remaining, offset = remaining[apart], offset[apart]
     at = row_index(replay, anchors.row), anchors.world
     rows = row_index(replay, anchors.row[:, None] + jnp.arange(chunk))
     later = row_index(replay, anchors.row + offset), anchors.world
@@ -187,6 +205,42 @@ def sample_anchors(
     return Anchors(*(jnp.where(good, value, value[another]) for value in anchors))
 
 
+def of_one_episode(
+    replay: Replay,
+    anchors: Anchors,
+    *,
+    key: PRNGKeyArray,
+    number: int,
+    max_rows: int,
+    chunk: int = 1,
+) -> Anchors:
+    """Every anchor, followed by number - 1 others, each equally likely among those of its episode.
+
+    Every anchor of the replay stays equally likely in every place. A critic that tells the goals of
+    such a batch apart cannot do so by what is the same all through an episode (where an object
+    lies, say): in-trajectory negatives (arXiv 2508.13113).
+
+    Args:
+      replay: what they are drawn from.
+      anchors: one of each episode, N in all.
+      key: used once.
+      number: R.
+      max_rows: the most rows an episode has.
+      chunk: H.
+
+    Returns:
+      N R anchors, those of one episode side by side.
+    """
+    before = rows_before(replay, anchors, max_rows=max_rows)
+    after = rows_remaining(replay, anchors, max_rows=max_rows)
+    shape = (len(anchors.row), number - 1)
+    # The last H rows of the episode are no anchors
+    drawn = jax.random.randint(key, shape, 0, (before + after + 1 - chunk)[:, None])
+    others = (anchors.row - before)[:, None] + drawn
+    rows = jnp.concatenate((anchors.row[:, None], others), axis=1)
+    return Anchors(rows.ravel(), jnp.repeat(anchors.world, number))
+
+
 def has_successor(replay: Replay, anchors: Anchors, steps: int = 1) -> Bool[Array, " B"]:
     """Whether the row so many steps later is stored and belongs to the same episode."""
     stored = anchors.row + steps < stored_rows(replay)
@@ -199,12 +253,25 @@ def rows_remaining(replay: Replay, anchors: Anchors, *, max_rows: int) -> Int[Ar
     Episode numbers grow along a world's ring, so the rows of one episode are contiguous; the ring's
     seam cuts an episode like a truncation.
     """
+    beyond = jnp.minimum(max_rows, stored_rows(replay) - anchors.row)
+    return _rows_inside(replay, anchors, beyond, max_rows=max_rows, direction=1)
+
+
+def rows_before(replay: Replay, anchors: Anchors, *, max_rows: int) -> Int[Array, " B"]:
+    """How many rows of the anchor's episode are stored before it, as `rows_remaining`."""
+    beyond = jnp.minimum(max_rows, anchors.row + 1)
+    return _rows_inside(replay, anchors, beyond, max_rows=max_rows, direction=-1)
+
+
+def _rows_inside(
+    replay: Replay, anchors: Anchors, beyond: Int[Array, " B"], *, max_rows: int, direction: int
+) -> Int[Array, " B"]:
+    """The largest number of rows in this direction that is inside the episode; `beyond` is not."""
     number = _number(replay, anchors, 0)
-    low = jnp.zeros_like(anchors.row)  # offsets in the episode
-    high = jnp.minimum(max_rows, stored_rows(replay) - anchors.row)  # offsets beyond it
+    low, high = jnp.zeros_like(anchors.row), beyond
     for _ in range(max(max_rows - 1, 1).bit_length()):
         middle = (low + high) // 2
-        inside = _number(replay, anchors, middle) == number
+        inside = _number(replay, anchors, direction * middle) == number
         low = jnp.where(inside, middle, low)
         high = jnp.where(inside, high, middle)
     return low

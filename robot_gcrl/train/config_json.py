@@ -42,6 +42,7 @@ _SINCE = {
     "ema_decay": 0.0,
     "random_goals": 0.0,
     "horizon_spread": 1.0,
+    "rows_per_episode": 1,
     "moving_share": 0.0,
     "dataset": None,
     "algorithm": "crl",

@@ -30,7 +30,11 @@ def ring(request: pytest.FixtureRequest) -> Replay:
 
 
 def draw(
-    replay: Replay, seed: int = 0, chunk: int = 1, moving: hindsight.Moving | None = None
+    replay: Replay,
+    seed: int = 0,
+    chunk: int = 1,
+    moving: hindsight.Moving | None = None,
+    rows_per_episode: int = 1,
 ) -> hindsight.Batch:
     """DRAWS rows; observation and goal are (world, time)."""
     return jax.jit(
@@ -43,6 +47,7 @@ def draw(
             max_rows=MAX_ROWS,
             chunk=chunk,
             moving=moving,
+            rows_per_episode=rows_per_episode,
         )
     )(replay, jax.random.key(seed))
 
@@ -94,6 +99,29 @@ def test_goals_follow_the_truncated_geometric_law(ring: Replay):
 def test_every_row_with_a_whole_chunk_after_it_is_equally_likely(ring: Replay, chunk: int):
     # Seen to fail: with `steps` one less than H.
     check_anchors(ring, draw(ring, chunk=chunk), chunk)
+
+
+def _episodes(replay: Replay, batch: hindsight.Batch) -> np.ndarray:
+    """Number of each anchor's episode, over all worlds."""
+    world, time = np.asarray(batch.observation, int).T
+    age = jnp.asarray(time - int(replay.inserted - stored_rows(replay)))
+    row = np.asarray(row_index(replay, age))
+    number = np.asarray(replay.episode)[row, world] & int(hindsight.EPISODE_NUMBER)
+    return number * replay.episode.shape[1] + world
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_rows_of_one_episode_are_drawn_among_all_of_it(ring: Replay, chunk: int):
+    # Seen to fail: with the last row of an episode among them, without its first one, with those
+    # before the anchor alone.
+    batch = draw(ring, chunk=chunk, rows_per_episode=4)
+    check_goals(ring, batch)
+    groups = _episodes(ring, batch).reshape(4, -1)
+    assert (groups == groups[0]).all()
+    assert len(np.unique(groups)) == len(np.unique(_episodes(ring, draw(ring, chunk=chunk))))
+    # In the last place, too, every anchor is equally likely: there the draws are independent
+    last = jax.tree.map(lambda x: x[-DRAWS // 4 :], batch)
+    check_anchors(ring, last, chunk)
 
 
 @pytest.mark.parametrize("chunk", [2, 3, 7])
@@ -152,9 +180,9 @@ def test_the_anchor_test_sees_worlds_drawn_unequally(monkeypatch: pytest.MonkeyP
 def test_the_goal_test_sees_an_offset_wrong_by_one(monkeypatch: pytest.MonkeyPatch, wrong_by: int):
     original = hindsight.sample_offset
 
-    def shifted(remaining: jax.Array, *, key: jax.Array, gamma: float) -> jax.Array:
+    def shifted(remaining: jax.Array, **given) -> jax.Array:
         # clipped into the episode, so that only the law can tell
-        drawn = original(remaining, key=key, gamma=gamma) + wrong_by
+        drawn = original(remaining, **given) + wrong_by
         return jnp.clip(drawn, 1, remaining)
 
     monkeypatch.setattr(hindsight, "sample_offset", shifted)
@@ -276,6 +304,15 @@ def test_rows_that_move_are_preferred_and_the_others_are_draws_as_ever():
     others = jax.tree.map(lambda column: column[preferred:], batch)
     check_anchors(RING, others)
     check_goals(RING, others)
+
+
+def test_rows_that_move_are_preferred_among_those_of_one_episode_too():
+    batch = draw(RING, moving=hindsight.Moving(0.6, np.array([0.5, 3.0])), rows_per_episode=4)
+    assert float((batch.offset > 3).mean()) >= 0.6
+    groups = _episodes(RING, batch).reshape(4, -1)
+    assert (groups[1:] == groups[:-1]).mean() > 0.5  # some of an episode's rows are not taken
+    np.testing.assert_array_equal(batch.goal[:, 0], batch.observation[:, 0])
+    assert (batch.offset <= batch.remaining).all()
 
 
 def test_as_many_move_as_are_found():

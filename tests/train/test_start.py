@@ -241,6 +241,7 @@ OTHER = {
     "cloning": 1.0,
     "random_goals": 0.5,
     "horizon_spread": 4.0,
+    "rows_per_episode": 2,
     "ema_decay": 0.9,
     "moving_share": 0.5,
 }

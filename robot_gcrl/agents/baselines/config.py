@@ -147,6 +147,7 @@ _CONTRASTIVE = (
     "agent.cloning",
     "agent.random_goals",
     "agent.horizon_spread",
+    "agent.rows_per_episode",
     "agent.moving_share",
     "start_from",
     "from_checkpoint",

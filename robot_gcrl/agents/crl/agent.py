@@ -211,6 +211,7 @@ class Agent:
             batch_size=config.batch_size,
             gamma=config.gamma,
             horizon_spread=config.horizon_spread,
+            rows_per_episode=config.rows_per_episode,
             goal_index=goal_index,
             max_rows=max_rows,
             chunk=config.chunk,

@@ -27,6 +27,7 @@ LEARNING = frozenset(
         "logsumexp_penalty",
         "gamma",
         "horizon_spread",
+        "rows_per_episode",
         "loss",
         "cloning",
         "random_goals",
@@ -93,6 +94,8 @@ class CrlConfig:
       horizon_spread: how far the horizon 1 / (1 - gamma) of each row is spread about that of
         gamma: its logarithm is uniform between 1 / S and S times it; 1 for one horizon. Goals
         close by teach where to stop, goals far away where to begin.
+      rows_per_episode: rows of a batch that are of one episode, a divisor of batch_size: with more
+        than one the critic cannot tell goals apart by what all of an episode has in common.
       loss: "infonce" tells goals apart for each state-action; "backward_infonce" state-actions for
         each goal; "symmetric_infonce" both.
       critic: "contrastive" has the energy that `energy` names, "temporal_distance" minus a
@@ -142,6 +145,7 @@ class CrlConfig:
     logsumexp_penalty: float = 0.1
     gamma: float = 0.99
     horizon_spread: float = 1.0
+    rows_per_episode: int = 1
     loss: Loss = "infonce"
     critic: Critic = "contrastive"
     time_bins: int = 8
@@ -198,6 +202,12 @@ class CrlConfig:
             )
         if not 0.0 < self.gamma < 1.0:
             raise _refuse("gamma", self.gamma, "a number between 0 and 1, both excluded")
+        if self.rows_per_episode < 1 or self.batch_size % self.rows_per_episode:
+            raise _refuse(
+                "rows_per_episode",
+                self.rows_per_episode,
+                f"a divisor of batch_size {self.batch_size}",
+            )
         if not 1.0 <= self.horizon_spread < math.inf:
             raise _refuse("horizon_spread", self.horizon_spread, "a finite number of 1 or more")
         if self.cloning > 0.0 and self.random_goals == 1.0:
