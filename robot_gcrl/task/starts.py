@@ -69,7 +69,11 @@ def floating_starts(
 
     def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
         place_key, heading_key, joints_key, velocity_key = jax.random.split(key, 4)
-        half = jax.random.uniform(heading_key, maxval=np.pi) if any_heading else jnp.zeros(())
+        # Half of -180 to 180 degrees: of the two quaternions of each heading the one with w >= 0,
+        # so that headings a little to the left and to the right of 0 are neighbours
+        half = jnp.zeros(())
+        if any_heading:
+            half = jax.random.uniform(heading_key, minval=-np.pi / 2, maxval=np.pi / 2)
         moved = jax.random.uniform(joints_key, (num_joints,), minval=-joints, maxval=joints)
         start = (
             jnp.asarray(pose)
