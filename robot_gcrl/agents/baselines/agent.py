@@ -93,19 +93,19 @@ class BaselineAgent(Agent):
     ) -> Float[Array, "*batch K"]:
         """An action to explore with, in [-1, 1]; the one of `eval_action` where `key` is None.
 
-        SAC samples its policy, TD3 adds normal noise to its only action, cloning does both; and a
-        share of the actions is uniform, if `random_share` says so.
+        SAC and cloning sample their policies, TD3 adds normal noise to its only action; and a share
+        of the actions is uniform, if `random_share` says so. Noise beside its own would make the
+        policy that is cloned wider with every round.
         """
         if key is None:
             return super().act(state, observation, goal, None)
         act_key, noise_key, share_key, random_key = jax.random.split(key, 4)
         if self.algorithm == "td3_her":
             action = mode(self.policy(state, observation, goal))
-        else:
-            action = super().act(state, observation, goal, act_key)
-        if self.algorithm in ("td3_her", "gcbc"):
             noise = self.baseline.exploration_noise * jax.random.normal(noise_key, action.shape)
             action = jnp.clip(action + noise, -1.0, 1.0)
+        else:
+            action = super().act(state, observation, goal, act_key)
         if (share := self.baseline.random_share) == 0.0:
             return action
         is_random = jax.random.bernoulli(share_key, share, (*action.shape[:-1], 1))

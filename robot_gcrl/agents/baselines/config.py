@@ -118,7 +118,7 @@ _READ: dict[Algorithm, tuple[str, ...]] = {
         *_HINDSIGHT,
         *_OFF_POLICY,
     ),
-    "gcbc": ("hindsight", "exploration_noise", "random_share"),
+    "gcbc": ("hindsight", "random_share"),
     # brax's SAC takes the lowest of however many critics it is given
     "sac": ("reward", "reward_scale", *_OFF_POLICY),
     "ppo": (
