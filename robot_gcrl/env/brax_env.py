@@ -135,7 +135,7 @@ class RobotEnv(Env):
         observation = jnp.concatenate((env.observation(state), env.goal_input(state)), axis=-1)
         achieved = env.achieved(state)
         reward = goal_reward(contract, achieved, state.goal, self._reward, jnp)
-        success = env.success(state) & ~state.physics.diverged
+        success = env.success(state)
         measured = {
             "success": success[0].astype(jnp.float32),
             "distance": farthest_group(contract, env.distances(state), jnp)[0],

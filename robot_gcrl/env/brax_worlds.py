@@ -151,7 +151,7 @@ class RobotWorlds(Env):
     def _measured(self, state: EnvState, goal: Float[Array, "N G"]) -> dict[str, Array]:
         """Success, and the distance in success radii, of the goal that was pursued."""
         pursued = state._replace(goal=goal)
-        success = self.worlds.success(pursued) & ~state.physics.diverged
+        success = self.worlds.success(pursued)
         distances = self.worlds.distances(pursued)
         return {
             "success": success.astype(jnp.float32),

@@ -202,8 +202,8 @@ class GoalEnv:
         return goal_distances(self._contract, self.achieved(state), state.goal, jnp)
 
     def success(self, state: EnvState) -> Bool[Array, " N"]:
-        """Whether the goal is reached now."""
-        return is_success(self._contract, self.distances(state))
+        """Whether the goal is reached now, by a state that is one: of physics that did not fail."""
+        return is_success(self._contract, self.distances(state)) & ~state.physics.diverged
 
     def episode_row(self, state: EnvState) -> Int[Array, " N"]:
         """What replay stores: the episode, with the sign bit where it terminates here."""
@@ -271,7 +271,7 @@ class GoalEnv:
             reality=reality,
         )
         # Success is of the goal that the action pursued: measured before the goal switches.
-        success = self.success(state) & ~physics.diverged
+        success = self.success(state)
         steps_at_goal = jnp.where(reset, 0, before.steps_at_goal + success)
         state = state._replace(steps_at_goal=steps_at_goal, reached=steps_at_goal > 0)
         return self._next_goal(state, reset, success, begun.key)

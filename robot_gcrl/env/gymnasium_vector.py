@@ -169,7 +169,7 @@ class RobotVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
             achieved=achieved,
             goal=state.goal,
             distances=env.distances(state),
-            success=env.success(state) & ~state.physics.diverged,
+            success=env.success(state),
             reward=jnp.where(reset, 0.0, reward),
             terminated=state.terminated,
             truncated=state.ended & ~state.terminated,

@@ -8,6 +8,7 @@ from robot_gcrl.train.brax_plan import batch_rows, brax_plan
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset
 from robot_gcrl.train.forecast import forecast_seconds
+from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.memory import memory_bytes
 
 
@@ -58,8 +59,10 @@ def _budget(config: TrainConfig) -> str:
         plan = brax_plan(config)
         steps, gradients = plan.total_control_steps, plan.total_gradient_steps
         return f"{steps:,} control steps, {gradients:,} gradient steps, {plan.epochs} epochs"
-    updates = config.steps / config.control_steps_per_update
-    return f"{config.steps:,} control steps, {updates:,.0f} gradient steps"
+    updates = gradient_steps(config, -(-config.steps // (config.num_envs * config.rollout)))
+    first = config.num_envs * config.prefill
+    nothing = f": all of them within the {first:,} of the prefill, nothing is learned"
+    return f"{config.steps:,} control steps, {updates:,} gradient steps{'' if updates else nothing}"
 
 
 def _mebibytes(task: Task, config: TrainConfig, rows: int | None) -> float:

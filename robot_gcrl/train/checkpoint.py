@@ -190,6 +190,17 @@ class RunFolder:
             )
         return type(template)(**groups), _info(metadata)
 
+    @property
+    def best_score(self) -> float:
+        """The score of the checkpoint `best`, which may be newer than `last`.
+
+        -inf where there is none, or a damaged one, which any other may replace.
+        """
+        try:
+            return _info(self._intact("best")[1]).best_score
+        except CheckpointError:
+            return -math.inf
+
     def restore_agent(self, which: Which, template: S) -> tuple[S, CheckpointInfo]:
         """The agent's state of the best or the last checkpoint; as `restore_last`."""
         folder, metadata = self._intact(which)

@@ -325,9 +325,7 @@ def _episode_sums(env: GoalEnv, worlds: EnvState, task: Task) -> Sums:
         "episodes/count": ended.sum(),
         "episodes/practice_success_any": (ended * worlds.reached).sum(),
         "episodes/practice_success_final": (ended * env.success(worlds)).sum(),
-        "episodes/practice_time_at_goal": (
-            ended * worlds.steps_at_goal / task.episode_length
-        ).sum(),
+        "episodes/practice_time_at_goal": (ended * worlds.steps_at_goal / worlds.length).sum(),
     }
     if task.contract.healthy:
         sums["episodes/terminated"] = (ended * worlds.terminated).sum()

@@ -150,7 +150,7 @@ class Run:
         self._best, seconds = -math.inf, 0.0
         if folder.has_last:
             self._state, info = folder.restore_last(self._state)
-            self._best, seconds = info.best_score, info.seconds
+            self._best, seconds = max(info.best_score, folder.best_score), info.seconds
         self._iteration = int(self._state.iteration)
         self._saved_iteration = self._iteration
         self._began = started - seconds

@@ -138,6 +138,21 @@ def test_an_evaluation_that_a_signal_prevented_is_made_up_for(tmp_path):
         assert len([line for line in read_metrics(run) if "success_any" in line]) == 1
 
 
+# Seen to fail: a run that died between an evaluation and the next checkpoint, and was resumed with
+# other evaluations, took a worse one for its best.
+def test_a_resumed_run_keeps_a_best_that_is_newer_than_its_last_checkpoint(smoke, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(smoke[0], run)
+    (file,) = (run / "checkpoints" / "best").glob("*/metadata.json")
+    metadata = json.loads(file.read_text())
+    metadata["info"]["score"] = 9.0
+    file.write_text(json.dumps(metadata))
+    more = _resume(run, "--steps", "17408", "--evaluations", "9")
+    assert more.returncode == 0, more.stderr
+    assert read_metrics(run)[-1]["control_steps"] == 17408
+    assert json.loads(file.read_text())["info"]["score"] == 9.0
+
+
 # Seen to fail: with the folder made before the engine.
 def test_what_cannot_run_writes_nothing(tmp_path):
     run = tmp_path / "run"
