@@ -107,13 +107,14 @@ def _cell(study: Study, task: str, variant: str, seed: int) -> Cell:
             f"alone, of which every variant gets each: seeds = {list(study.seeds)}. Leave it out."
         )
     config = _typed(base, {"seed": seed, **options})
-    refuse_idle(config, options)
+    loaded = load_task(config.task, maze=config.maze)
+    refuse_idle(config, options, starts_anywhere=loaded.anywhere is not None)
     if study.minutes is not None:
         more = {"steps": _MORE * base.steps, "evaluations": _MORE * config.evaluations}
         config = override(config, {"minutes": study.minutes, **more})
     level = study.measured.get("randomize", "off")
     if level != "off":
-        load_task(config.task, maze=config.maze).level(level)
+        loaded.level(level)
     before, after = flat(base), flat(config)
     changed = {name: after[name] for name in after if after[name] != before[name]}
     words = ["--task", config.task]

@@ -67,25 +67,28 @@ def refuse_unread(algorithm: Algorithm, given: Iterable[str]) -> None:
         )
 
 
-def refuse_idle(config: TrainConfig, given: Iterable[str]) -> None:
-    """Fails where a setting was given that another one keeps from being read.
+def refuse_idle(config: TrainConfig, given: Iterable[str], *, starts_anywhere: bool) -> None:
+    """Fails where a setting was given that something else keeps from being read.
 
     Args:
       config: of the run, with what was given.
       given: names of settings that the user wrote.
+      starts_anywhere: whether the task has starts anywhere in its scene.
 
     Raises:
       ConfigError: a radius of near goals of which there are none, a share of goals that nothing
-        proposes, or a discount that the cloning of all futures alike does not have.
+        proposes, of starts that the task lacks, or a discount that the cloning of all futures alike
+        does not have.
     """
     cloning = config.algorithm == "gcbc" and config.baseline.hindsight != "geometric"
     for name, is_idle, reader in (
         ("near_goal_radius", config.near_goal_share == 0.0, "a near_goal_share above 0"),
         ("goal_proposal_share", config.goal_proposal == "task", "a goal_proposal beside task"),
+        ("random_start_share", not starts_anywhere, "a task that has starts anywhere"),
         ("agent.gamma", cloning, "baseline.hindsight geometric"),
     ):
         if is_idle and name in given:
             raise ConfigError(
                 f"{option(name)} was given, which is read with {reader} alone. Expected settings "
-                f"that the run reads. Leave it out, or set {reader}."
+                f"that the run reads. Leave it out, or take {reader}."
             )

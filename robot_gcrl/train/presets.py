@@ -156,7 +156,7 @@ def make_train_config(
         **outer,
     )
     config = override(config, _ALGORITHMS.get(learned_by, {}) | _absolute(overrides))
-    refuse_idle(config, given)
+    refuse_idle(config, given, starts_anywhere=task.anywhere is not None)
     return config
 
 

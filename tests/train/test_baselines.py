@@ -77,18 +77,25 @@ def test_an_algorithm_is_chosen_with_its_reward_and_survives_the_json():
         (
             ("--algorithm", "gcbc", "--agent.gamma", "0.9"),
             "--agent.gamma was given, which is read with baseline.hindsight geometric alone. "
-            "Expected settings that the run reads. Leave it out, or set baseline.hindsight "
+            "Expected settings that the run reads. Leave it out, or take baseline.hindsight "
             "geometric.",
         ),
         (
             ("--near-goal-radius", "0.1"),
             "--near-goal-radius was given, which is read with a near_goal_share above 0 alone. "
-            "Expected settings that the run reads. Leave it out, or set a near_goal_share above 0.",
+            "Expected settings that the run reads. Leave it out, or take a near_goal_share above "
+            "0.",
+        ),
+        (
+            ("--random-start-share", "0.5"),
+            "--random-start-share was given, which is read with a task that has starts anywhere "
+            "alone. Expected settings that the run reads. Leave it out, or take a task that has "
+            "starts anywhere.",
         ),
         (
             ("--goal-proposal-share", "0.2"),
             "--goal-proposal-share was given, which is read with a goal_proposal beside task "
-            "alone. Expected settings that the run reads. Leave it out, or set a goal_proposal "
+            "alone. Expected settings that the run reads. Leave it out, or take a goal_proposal "
             "beside task.",
         ),
     ],
