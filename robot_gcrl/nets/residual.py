@@ -9,6 +9,7 @@ place of every LayerNorm. Letters: W width, D depth: the Dense layers inside blo
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
@@ -41,9 +42,18 @@ class Layer(nnx.Module):
     """Dense, LayerNorm, Swish."""
 
     def __init__(
-        self, size: int, width: int, *, norm: Norm, norm_scale: float = 1.0, rngs: nnx.Rngs
+        self,
+        size: int,
+        width: int,
+        *,
+        norm: Norm,
+        norm_scale: float = 1.0,
+        bias: float = 0.0,
+        rngs: nnx.Rngs,
     ) -> None:
-        self.dense = nnx.Linear(size, width, kernel_init=uniform(1.0), rngs=rngs)
+        self.dense = nnx.Linear(
+            size, width, kernel_init=uniform(1.0), bias_init=symmetric(bias), rngs=rngs
+        )
         self.norm = make_norm(norm, width, scale=norm_scale, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch W"]:
@@ -76,6 +86,8 @@ class ResidualTrunk(nnx.Module):
       final_norm: whether a LayerNorm stands before the head.
       head_scale: the head's kernel begins at this times the standard deviation of the others.
       norm: what stands for LayerNorm everywhere.
+      input_bias: the biases of the first layer begin uniform within +- this. From zeros the
+        LayerNorm behind it takes the length of the input away, all that tells x from 2 x.
       last_scale: what the scale of each block's last LayerNorm begins at. At 0 every block begins
         as the identity with gradients of order one; a Dense of zeros in front of a LayerNorm would
         have gradients of order 1 / sqrt(epsilon).
@@ -93,10 +105,11 @@ class ResidualTrunk(nnx.Module):
         head_scale: float,
         last_scale: float,
         norm: Norm = "layer",
+        input_bias: float = 0.0,
         rngs: nnx.Rngs,
     ) -> None:
         self.num_blocks = num_blocks
-        self.input = Layer(input_size, width, norm=norm, rngs=rngs)
+        self.input = Layer(input_size, width, norm=norm, bias=input_bias, rngs=rngs)
 
         @nnx.split_rngs(splits=num_blocks)
         @nnx.vmap(in_axes=(0,), out_axes=0)
@@ -132,3 +145,13 @@ def run_blocks(
 def uniform(scale: float) -> nnx.Initializer:
     """Of a kernel: uniform in +-scale / sqrt(fan in)."""
     return nnx.initializers.variance_scaling(_KERNEL_VARIANCE * scale**2, "fan_in", "uniform")
+
+
+def symmetric(bound: float) -> nnx.Initializer:
+    """Uniform in +-bound."""
+
+    def init(key: Array, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> Array:
+        del out_sharding  # all of it is on one device
+        return jax.random.uniform(key, shape, dtype, minval=-bound, maxval=bound)
+
+    return init if bound else nnx.initializers.zeros_init()

@@ -43,6 +43,7 @@ _SINCE = {
     "random_goals": 0.0,
     "horizon_spread": 1.0,
     "rows_per_episode": 1,
+    "input_bias": 0.0,
     "moving_share": 0.0,
     "dataset": None,
     "algorithm": "crl",

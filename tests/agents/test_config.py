@@ -35,6 +35,7 @@ REFUSED = [
     ("num_critics", 3, "1 or 2"),
     ("random_goals", 1.5, "a share from 0 to 1"),
     ("horizon_spread", 0.5, "a finite number of 1 or more"),
+    ("input_bias", -1.0, "a number of 0 or more"),
     ("rows_per_episode", 3, "a divisor of batch_size 512"),
     ("ema_decay", 1.0, "a number from 0 to below 1"),
     ("moving_share", -0.1, "a share from 0 to 1"),

@@ -73,6 +73,17 @@ def test_small_heads_begin_at_a_tenth():
     np.testing.assert_allclose(10.0 * small, published, rtol=1e-5)
 
 
+def test_biases_of_the_first_layer_tell_an_input_from_its_multiple():
+    # Seen to fail: with biases of zeros, for either network
+    plain, biased = actor(), actor(input_bias=1.0)
+    x = jax.random.normal(jax.random.key(2), (6, 7))
+    np.testing.assert_allclose(plain(init(plain), x), plain(init(plain), 3.0 * x), atol=1e-4)
+    params = init(biased)
+    assert float(jnp.abs(biased(params, x) - biased(params, 3.0 * x)).max()) > 0.05
+    assert 0.9 < float(jnp.abs(params["input"]["dense"]["bias"]).max()) <= 1.0
+    assert not any(params["blocks"][f"layer{i}"]["dense"]["bias"].any() for i in range(4))
+
+
 def test_zero_blocks_begin_as_the_identity():
     network = actor(actor_depth=64, block_init="zero")
     shallow = actor(actor_depth=4, block_init="zero")

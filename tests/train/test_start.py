@@ -222,6 +222,7 @@ OTHER = {
     "batch_size": 5,
     "final_norm": True,
     "head_init": "small",
+    "input_bias": 1.0,
     "block_init": "zero",
     "normalize_observations": True,
     "learning_rate": 1e-3,

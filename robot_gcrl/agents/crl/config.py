@@ -19,6 +19,7 @@ LEARNING = frozenset(
         "batch_size",
         "head_init",
         "block_init",
+        "input_bias",
         "learning_rate",
         "ema_decay",
         "temperature_learning_rate",
@@ -79,6 +80,10 @@ class CrlConfig:
       head_init: "small" begins each head at a tenth of the published standard deviation, so that
         deep actors do not begin saturated.
       block_init: "zero" begins each residual block as the identity.
+      input_bias: the biases of every network's first layer begin uniform within +- this. At 0, the
+        published form, the LayerNorm behind that layer takes away how large an input is, and a goal
+        of two numbers begins as a direction; the constant that arXiv 2502.15280 appends to its
+        inputs (which "hyperspherical" has) is for the same.
       normalize_observations: whether observations and goals are normalised by running moments.
       learning_rate: of actor and critic (Adam).
       ema_decay: of the exponential moving average of the actor's weights, per gradient step, that
@@ -136,6 +141,7 @@ class CrlConfig:
     norm: Norm = "layer"
     head_init: HeadInit = "published"
     block_init: BlockInit = "published"
+    input_bias: float = 0.0
     normalize_observations: bool = False
     learning_rate: float = 3e-4
     ema_decay: float = 0.0
@@ -185,7 +191,7 @@ class CrlConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0.0):
                 raise _refuse(name, value, "a number above 0")
-        for name in ("target_entropy_scale", "logsumexp_penalty", "cloning"):
+        for name in ("target_entropy_scale", "logsumexp_penalty", "cloning", "input_bias"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")

@@ -201,6 +201,6 @@ def make_network(
     }
     kind = SphereTrunk if config.norm == "hyperspherical" else ResidualTrunk
     if kind is ResidualTrunk:
-        settings["norm"] = config.norm
+        settings |= {"norm": config.norm, "input_bias": config.input_bias}
     abstract = nnx.eval_shape(lambda: kind(**settings, rngs=nnx.Rngs(params=0)))
     return Network(kind, settings, nnx.graphdef(abstract))
