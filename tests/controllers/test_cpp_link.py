@@ -9,6 +9,7 @@ import signal
 import time
 
 import numpy as np
+import pytest
 
 from robot_gcrl.bridge import messages as m
 from robot_gcrl.bridge.keys import make_keys
@@ -74,6 +75,30 @@ def test_an_operators_stop_holds_until_it_is_cleared(rig):
         assert operator.clear("cart0", PATIENCE).code == m.Code.CLEARED
     robot.event("state run")
     assert robot.end()["latched_stops"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_it_brakes_whatever_ends_it_and_whoever_has_stopped_reading(rig, number):
+    # Seen to fail: SIGHUP ended it on the spot, and so did the first event without a reader
+    rig.serve()
+    robot = rig.drive()
+    robot.event("session with")
+    rig.send_to(2.0, -2.0)
+    robot.event("state run")
+    rig.watch(0.5)
+    assert robot.process.stderr is not None
+    robot.process.stderr.close()
+    for again in (number, number, signal.SIGINT):
+        robot.process.send_signal(again)
+    assert robot.process.stdout is not None
+    summary = json.loads(robot.process.stdout.read().splitlines()[-1])
+    assert robot.process.wait(PATIENCE) == 0
+    assert summary["reason"] == "link: the robot's program ends"
+    steps = rig.written()
+    assert steps[-1][1] == "stop"
+    rest = [ctrl for at, _, _, ctrl in steps if at > steps[-1][0] - 200_000_000]
+    assert len(rest) >= 3
+    assert np.ptp(np.array(rest), axis=0).max() < 1e-6  # it stands
 
 
 def test_another_contract_is_told_field_by_field_and_ends_the_program(rig):
