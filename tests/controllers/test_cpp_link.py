@@ -146,3 +146,19 @@ def test_keys(rig):
     _, err = careless.process.communicate(timeout=PATIENCE)
     assert careless.process.returncode == 2
     assert "can be read by others" in err
+
+
+def test_a_robot_gets_in_as_soon_as_its_key_does(rig):
+    # Seen to fail: once refused it was never heard of again, since libzmq gives up
+    keys = rig.folder / "keys"
+    for role, name in (("server", "desk"), ("robot", "cart0")):
+        make_keys(keys, role=role, name=name)
+    public = keys / "public" / "cart0.key"
+    public.rename(rig.folder / "cart0.key")
+    rig.serve("--keys", str(keys))
+    key = ("--key", str(keys / "cart0.key_secret"))
+    robot = rig.drive(*key, "--server-key", str(keys / "public" / "desk.key"))
+    robot.event("the server refuses this robot's key")
+    (rig.folder / "cart0.key").rename(public)
+    robot.event("session with")
+    assert robot.end()["sessions"] == 1
