@@ -6,6 +6,7 @@ to be measured, in order, is printed at the start; units are SI.
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from robot_gcrl.bridge.security import ClientSecurity
 from robot_gcrl.bridge.serve import Ending
 from robot_gcrl.contract import Contract
 from robot_gcrl.policy.runtime import read_policy
+
+REST = 0.5
+"""TODO: how long this robot needs to brake from its greatest speed [s]."""
 
 
 class Robot:
@@ -72,7 +76,7 @@ class FakeRobot(Robot):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Drives the robot until Ctrl-C, or for `--seconds`; returns 0."""
+    """Drives the robot until Ctrl-C, SIGTERM or SIGHUP, or for `--seconds`; returns 0."""
     parser = argparse.ArgumentParser(prog="robot-gcrl controller template")
     parser.add_argument("--policy", required=True, help="Policy file, of which the contract is.")
     parser.add_argument("--profile", required=True, help="Limits of the machine: name or .toml.")
@@ -86,16 +90,18 @@ def main(arguments: Sequence[str]) -> int:
     contract = read_policy(options.policy).contract
     for number, (source, name, component) in enumerate(contract.inputs):
         sys.stderr.write(f"input {number}: {source} {name} [{component}]\n")
-    robot = FakeRobot(contract) if options.fake else Robot(contract)
-    try:
-        drive(robot, contract, options)
-    finally:
-        robot.leave_safe()  # whatever happened: the motors outlive this program
+    # Around all that moves: no further signal may come between the robot and its safe end
+    with Ending(owns_motors=True) as ending:
+        robot = FakeRobot(contract) if options.fake else Robot(contract)
+        try:
+            drive(robot, contract, options, ending)
+        finally:
+            robot.leave_safe()  # whatever happened: the motors outlive this program
     return 0
 
 
-def drive(robot: Robot, contract: Contract, options: argparse.Namespace) -> None:
-    """The control loop: once in each control period read, report, write."""
+def drive(robot: Robot, contract: Contract, options: argparse.Namespace, ending: Ending) -> None:
+    """The control loop: once in each control period read, report, write; at the end, brake."""
     position, velocity = robot.read_joints()
     client = RobotClient(
         contract,
@@ -107,15 +113,27 @@ def drive(robot: Robot, contract: Contract, options: argparse.Namespace) -> None
         velocity=velocity,
     )
     pacer, state = Pacer(round(contract.control_dt * 1e9)), ""
-    with client, Ending() as ending:
-        while not ending.is_set and pacer.beats * contract.control_dt < options.seconds:
-            pacer.wait()
-            position, velocity = robot.read_joints()
-            tick = client.step(robot.read_inputs(position, velocity), position, velocity)
-            robot.write_ctrl(tick.ctrl)
-            if tick.state != state:
-                state = tick.state
-                sys.stderr.write(f"{options.robot}: {state} {tick.stop or ''}\n")
+    try:
+        with client:
+            while not ending.is_set and pacer.beats * contract.control_dt < options.seconds:
+                pacer.wait()
+                position, velocity = robot.read_joints()
+                tick = client.step(robot.read_inputs(position, velocity), position, velocity)
+                robot.write_ctrl(tick.ctrl)
+                if tick.state != state:
+                    state = tick.state
+                    sys.stderr.write(f"{options.robot}: {state} {tick.stop or ''}\n")
+    finally:
+        brake(robot, client, pacer)
+
+
+def brake(robot: Robot, client: RobotClient, pacer: Pacer) -> None:
+    """Writes the safe stop of a client that has said bye, until what moved has come to rest."""
+    end = time.monotonic() + REST
+    while time.monotonic() < end:
+        pacer.wait()
+        position, velocity = robot.read_joints()
+        robot.write_ctrl(client.tick(position, velocity).ctrl)
 
 
 if __name__ == "__main__":

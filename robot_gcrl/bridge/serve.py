@@ -1,4 +1,4 @@
-"""`robot-gcrl serve`: a policy file on an endpoint, until Ctrl-C or SIGTERM."""
+"""`robot-gcrl serve`: a policy file on an endpoint, until Ctrl-C, SIGTERM or SIGHUP."""
 
 import signal
 import sys
@@ -23,6 +23,9 @@ from robot_gcrl.policy.runtime import PolicyFile, Runtime, make_runtime, read_po
 from robot_gcrl.policy.runtime.make import RuntimeName
 
 _DIGITS = 12
+# Signals after which a program that does not end is ended: wrappers pass on a Ctrl-C that came to
+# the program already, so that one key is two of them
+_URGED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +115,31 @@ def _recorder(
 
 
 class Ending:
-    """Notes Ctrl-C and SIGTERM within `with Ending()`; the second one ends the process."""
+    """Notes Ctrl-C, SIGTERM and SIGHUP within `with Ending()`, for the program to end by itself.
 
-    def __init__(self) -> None:
-        """Installs nothing yet."""
+    What does not end is ended by the third Ctrl-C or SIGTERM. A program that owns motors is not:
+    an exception could come in the line that brakes. If it is stuck, SIGQUIT and SIGKILL end it,
+    and its motors are left as they are.
+
+    Attributes:
+      is_set: whether a signal came.
+    """
+
+    def __init__(self, *, owns_motors: bool = False) -> None:
+        """Installs nothing yet.
+
+        Args:
+          owns_motors: whether motors must be left safe; no signal that is noted cuts that short.
+        """
         self.is_set = False
+        self._owns_motors = owns_motors
+        self._urged = 0
 
     def __enter__(self) -> "Ending":
-        """Installs the handlers."""
-        self._before = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        """Installs the handlers; a hangup that is ignored (nohup) stays ignored."""
+        is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = (signal.SIGINT, signal.SIGTERM) + (signal.SIGHUP,) * (not is_detached)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(
@@ -134,6 +153,8 @@ class Ending:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.is_set:
-            raise SystemExit(128 + number)
         self.is_set = True
+        # A hangup urges nothing: shell and kernel send one each, systemd one after its SIGTERM
+        self._urged += number != signal.SIGHUP
+        if self._urged >= _URGED and not self._owns_motors:
+            raise SystemExit(128 + number)

@@ -11,7 +11,7 @@ from robot_gcrl.commands.base import Say
 
 @dataclass(frozen=True, kw_only=True)
 class Serve:
-    """Serves a policy file to robots; Ctrl-C says bye to them and ends."""
+    """Serves a policy file to robots; Ctrl-C says bye to them and ends, the third at once."""
 
     policy: Positional[Path]
     """Policy file that `robot-gcrl export` wrote."""

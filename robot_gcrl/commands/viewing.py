@@ -23,7 +23,7 @@ class View:
     connect: str | None = None
     """Endpoint of a server whose robot is shown and given goals: ipc:///PATH or tcp://HOST:PORT."""
     robot: str | None = None
-    """Robot of that server; without it, the first one that is there."""
+    """Robot of that server; without it, the first one that is there, and no other afterwards."""
     keys: Path | None = None
     """Folder of keys that `robot-gcrl keys` made; needed where the server has some."""
     randomize: Literal["off", "low", "full"] = "off"

@@ -28,7 +28,7 @@ def connect_stage(
     Args:
       show: of the policy file that is served; None shows status and goal without a picture.
       endpoint: of the server; None takes the only one of this user on this machine.
-      robot: id; None or "*" takes the first that is there.
+      robot: id; None or "*" takes the first that is there, and keeps it.
       keys: folder of keys with an operator's, where the server has some.
 
     Raises:

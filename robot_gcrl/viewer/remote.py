@@ -28,7 +28,7 @@ class Remote:
     Attributes:
       endpoint: of the server.
       link: to it.
-      robot: id of the robot; None before one is there.
+      robot: id of the robot; None before one is there. It stays the same, also while it is gone.
       is_named: whether a person has named it.
       others: ids of the other robots that are there.
       state: the robot's newest, None while the server says nothing of it.
@@ -51,7 +51,7 @@ class Remote:
         Args:
           endpoint: of the server.
           contract: of the policy file, or None to take the server's.
-          robot: id; None or "*" takes the first that is there.
+          robot: id; None or "*" takes the first that is there, and keeps it.
           security: keys, where the server has some.
         """
         self.endpoint = endpoint
@@ -132,10 +132,10 @@ class Remote:
     def _look(self) -> None:
         """Which robot it is, its state, and what happened to it."""
         states = self._feed.states()
-        if not self.is_named and self.robot not in states and states:
+        # Chosen once: whoever looked at one robot would clear, and send, another one
+        if self.robot is None and states:
             there = [robot for robot, state in states.items() if not state.lost]
             self.robot = (there or list(states))[0]
-            self.stop_reason = ""
         self.others = [robot for robot in states if robot != self.robot]
         self.state = states.get(self.robot or "")
         for event in self._feed.events:

@@ -84,8 +84,10 @@ def _robot(remote: Remote) -> str:
     if robot is None:
         return "no robot is there"
     if state is None:
-        there = f" (there: {', '.join(remote.others)})" if remote.others else ""
-        return f"robot {robot!r} is not there{there}"
+        text = f"robot {robot!r} is not there"
+        if remote.others:
+            text += f", but {', '.join(remote.others)}: name another with --robot"
+        return text
     text = f"robot {robot!r}"
     if remote.others and not remote.is_named:
         text += f", chosen of {1 + len(remote.others)}: name another with --robot"

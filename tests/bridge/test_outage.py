@@ -262,11 +262,13 @@ def test_a_scale_slows_every_motion(cart):
     assert np.abs(np.diff(ctrl, axis=0)).max() <= 0.2 * 1.0 * 0.02 * 1.01
 
 
-def test_ctrl_c_says_bye_and_ends_cleanly(cart):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_is_ended_says_bye_and_ends_cleanly(cart, number):
+    # Seen to fail: SIGHUP (its terminal was closed) ended it without a bye
     started(cart)
     assert cart.server is not None
     at = time.monotonic_ns()
-    cart.server.send_signal(signal.SIGINT)
+    cart.server.send_signal(number)
     assert cart.server.wait(PATIENCE) == 0
     lines = cart.wait(stands, since=at)
     assert "the server said bye: the server ends" in lines[-1]["stop"]

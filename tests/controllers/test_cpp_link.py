@@ -9,6 +9,7 @@ import signal
 import time
 
 import numpy as np
+import pytest
 
 from robot_gcrl.bridge import messages as m
 from robot_gcrl.bridge.keys import make_keys
@@ -76,6 +77,30 @@ def test_an_operators_stop_holds_until_it_is_cleared(rig):
     assert robot.end()["latched_stops"] == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_it_brakes_whatever_ends_it_and_whoever_has_stopped_reading(rig, number):
+    # Seen to fail: SIGHUP ended it on the spot, and so did the first event without a reader
+    rig.serve()
+    robot = rig.drive()
+    robot.event("session with")
+    rig.send_to(2.0, -2.0)
+    robot.event("state run")
+    rig.watch(0.5)
+    assert robot.process.stderr is not None
+    robot.process.stderr.close()
+    for again in (number, number, signal.SIGINT):
+        robot.process.send_signal(again)
+    assert robot.process.stdout is not None
+    summary = json.loads(robot.process.stdout.read().splitlines()[-1])
+    assert robot.process.wait(PATIENCE) == 0
+    assert summary["reason"] == "link: the robot's program ends"
+    steps = rig.written()
+    assert steps[-1][1] == "stop"
+    rest = [ctrl for at, _, _, ctrl in steps if at > steps[-1][0] - 200_000_000]
+    assert len(rest) >= 3
+    assert np.ptp(np.array(rest), axis=0).max() < 1e-6  # it stands
+
+
 def test_another_contract_is_told_field_by_field_and_ends_the_program(rig):
     rig.serve("--mode", "torque")
     robot = rig.drive()
@@ -121,3 +146,19 @@ def test_keys(rig):
     _, err = careless.process.communicate(timeout=PATIENCE)
     assert careless.process.returncode == 2
     assert "can be read by others" in err
+
+
+def test_a_robot_gets_in_as_soon_as_its_key_does(rig):
+    # Seen to fail: once refused it was never heard of again, since libzmq gives up
+    keys = rig.folder / "keys"
+    for role, name in (("server", "desk"), ("robot", "cart0")):
+        make_keys(keys, role=role, name=name)
+    public = keys / "public" / "cart0.key"
+    public.rename(rig.folder / "cart0.key")
+    rig.serve("--keys", str(keys))
+    key = ("--key", str(keys / "cart0.key_secret"))
+    robot = rig.drive(*key, "--server-key", str(keys / "public" / "desk.key"))
+    robot.event("the server refuses this robot's key")
+    (rig.folder / "cart0.key").rename(public)
+    robot.event("session with")
+    assert robot.end()["sessions"] == 1

@@ -15,7 +15,7 @@ import pytest
 from robot_gcrl.bridge import operator_link
 from robot_gcrl.bridge.endpoint import Endpoint
 from robot_gcrl.bridge.keys import make_keys
-from robot_gcrl.bridge.messages import Bye, Flag
+from robot_gcrl.bridge.messages import Bye, Clear, Flag
 from robot_gcrl.bridge.wire import pack_floats
 from robot_gcrl.errors import BridgeError, RobotGcrlError, ViewerError
 from robot_gcrl.viewer import live, live_robot
@@ -231,13 +231,36 @@ def test_the_first_of_several_robots_is_chosen_and_said(tmp_path):
         until(stage, lambda: link(stage) == "connected; no robot is there")
         assert not stage.desk.verdict.text
         with posing(endpoint, name="b"):
+            until(stage, lambda: link(stage) == "connected; robot 'b'")
             with posing(endpoint, name="a"):
                 until(stage, lambda: len(stage.remote.others) == 1)
-                chosen = stage.remote.robot
                 assert link(stage).startswith(
-                    f"connected; robot '{chosen}', chosen of 2: name another with --robot"
+                    "connected; robot 'b', chosen of 2: name another with --robot"
                 )
-            until(stage, lambda: link(stage) == "connected; robot 'b'")
+
+
+def test_the_chosen_robot_is_kept_while_its_program_is_restarted(tmp_path):
+    # Seen to fail: the viewer turned to b, whom "clear" then freed and a goal was sent to
+    endpoint = endpoint_in(tmp_path)
+    with serving(tmp_path) as server, looking(endpoint.text) as stage, contextlib.ExitStack() as b:
+        with Robot(endpoint, "a"):
+            until(stage, lambda: stage.remote.robot == "a")
+            other = b.enter_context(Robot(endpoint, "b"))
+            with operating(endpoint) as operator:
+                operator.stop("b", "somebody is beside b", PATIENCE)
+            stage.stop()
+            until(stage, lambda: not stage.remote.orders.text)
+        gone = "robot 'a' is not there, but b: name another with --robot"
+        until(stage, lambda: link(stage).endswith(gone))
+        stage.ask(goal(1.0, 0.0))
+        until(stage, lambda: stage.desk.verdict == ("refused", "no robot 'a' is connected"))
+        with Robot(endpoint, "a") as again:
+            until(stage, lambda: stage.remote.state is not None)
+            stage.clear()
+            until(stage, lambda: any(isinstance(body, Clear) for _, body in again.told))
+            assert stage.remote.robot == "a"
+        assert not any(isinstance(body, Clear) for _, body in other.told)
+        assert "b" not in server.core.operators.goals
 
 
 def test_stop_and_clear_are_the_robots(cart: Cart):  # noqa: F811

@@ -22,6 +22,17 @@ volatile std::sig_atomic_t g_ended = 0;
 
 void note_signal(int) { g_ended = 1; }
 
+// Before anything moves. However many signals come, none cuts the safe end: what is stuck is ended
+// by SIGQUIT or SIGKILL.
+void note_signals() {
+  std::signal(SIGINT, note_signal);
+  std::signal(SIGTERM, note_signal);
+  // Where hangups are ignored (nohup) they stay ignored
+  if (std::signal(SIGHUP, note_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  // Who reads our events may end before us, as `| tee` does with the same Ctrl-C
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
 void log_event(std::int64_t now_ns, const std::string& text) {
   std::cerr << now_ns << " " << text << std::endl;
 }
@@ -88,6 +99,7 @@ void print_refusal(const Reject& refusal) {
 }
 
 int run(const Options& options) {
+  note_signals();
   const Contract contract = load_contract(options.contract);
   const Profile profile = load_profile(options.profile);
   LinkOptions link{options.connect, options.robot, std::nullopt};
@@ -95,8 +107,6 @@ int run(const Options& options) {
   Plant plant(contract, fit(contract, profile));
   RobotClient client(contract, profile, link, plant.joints(), log_event);
   Trace trace(options.trace);
-  std::signal(SIGINT, note_signal);
-  std::signal(SIGTERM, note_signal);
 
   const auto period = static_cast<std::int64_t>(contract.control_dt * 1e9 / options.speed);
   const std::int64_t end = monotonic_ns() + static_cast<std::int64_t>(options.seconds * 1e9);

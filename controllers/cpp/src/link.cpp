@@ -14,8 +14,9 @@
 namespace robot_gcrl {
 namespace {
 
-constexpr std::int64_t kRetry = 50'000'000;  // between two hellos [ns]
-constexpr int kGoodbye = 100;                // for the bye [ms]
+constexpr std::int64_t kRetry = 50'000'000;      // between two hellos [ns]
+constexpr std::int64_t kRedial = 1'000'000'000;  // between two attempts where libzmq gives up [ns]
+constexpr int kGoodbye = 100;                    // for the bye [ms]
 constexpr const char* kMonitor = "inproc://robot_gcrl.link.monitor";
 constexpr int kFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
@@ -53,15 +54,15 @@ void configure(zmq::socket_t& socket, const std::optional<CurveKeys>& keys) {
 Link::Link(const Contract& contract, const LinkOptions& options)
     : contract_(contract),
       robot_(options.robot),
+      control_(control_of(options.endpoint)),
       socket_(context_, zmq::socket_type::dealer),
       monitor_(context_, zmq::socket_type::pair) {
-  const std::string control = control_of(options.endpoint);
   configure(socket_, options.keys);
   monitor_.set(zmq::sockopt::linger, 0);
   zmq_socket_monitor(socket_.handle(), kMonitor, kFailures);
   monitor_.connect(kMonitor);
   try {
-    socket_.connect(control);
+    socket_.connect(control_);
   } catch (const zmq::error_t& error) {
     throw SetupError("The endpoint '" + options.endpoint + "' cannot be used: " + error.what() +
                      ". Expected ipc:///PATH or tcp://HOST:PORT. Change --connect.");
@@ -129,10 +130,21 @@ std::string Link::failure() {
       text = "the server refuses this robot's key";
     else
       text = "the handshake failed: is the server's key the right one, and has it any?";
+    if (number != ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) redial_at_ = monotonic_ns() + kRedial;
     zmq::message_t address;
     (void)monitor_.recv(address, zmq::recv_flags::dontwait);
   }
+  redial();
   return text;
+}
+
+// After a refused key libzmq dials no more, and after another mechanism at times; even `connect` does
+// nothing then until `disconnect`. See robot_gcrl/bridge/handshakes.py.
+void Link::redial() {
+  if (!redial_at_ || monotonic_ns() < *redial_at_) return;
+  redial_at_.reset();
+  socket_.disconnect(control_);
+  socket_.connect(control_);
 }
 
 // Whether a message is to be acted on: it is the next of our session, or is about having one.

@@ -111,8 +111,9 @@ class Stepper(plugin.SimPlugin):
     def on_belief(self, event: ShowBelief) -> None:
         """The map of the critic's energy, on or off."""
         self._believes = event.on
-        if event.on and self.stage.believe() is None:
-            self._note = "a map needs the critic: export --with-critic"
+        # A map comes half a second later, if there is a critic
+        lacks = event.on and self.stage.show.belief is None
+        self._note = "a map needs the critic: export --with-critic" if lacks else ""
 
     @messages.handler
     def on_reset(self, event: messages.ResetEvent) -> bool:

@@ -45,7 +45,8 @@ class Link {
   void end();
   // Says bye and closes the socket.
   void close(std::int64_t now_ns, const std::string& reason);
-  // What ZeroMQ says of a connection that did not come about, once for each failure.
+  // What ZeroMQ says of a connection that did not come about, once for each failure. Dials again, a
+  // second later, where ZeroMQ has given up: the robot gets in as soon as its key does.
   std::string failure();
 
   bool has_session() const { return session_ != 0; }
@@ -56,11 +57,12 @@ class Link {
   bool grants(const Message& message);
   bool receive(zmq::message_t& frame);
   void wait(std::int64_t until_ns);
+  void redial();
   bool transmit(std::int64_t session, const Body& body, std::int64_t now_ns, std::int64_t echo_ns,
                 std::uint32_t ref_seq);
 
   const Contract& contract_;
-  std::string robot_;
+  std::string robot_, control_;
   zmq::context_t context_;
   zmq::socket_t socket_, monitor_;
   std::int64_t session_ = 0;
@@ -69,6 +71,7 @@ class Link {
   std::optional<std::uint32_t> first_hello_, newest_hello_;
   std::uint32_t session_began_at_ = 0;  // our last number before this session
   std::int64_t retry_at_ = 0;
+  std::optional<std::int64_t> redial_at_;
   LinkCounters counters_;
 };
 
