@@ -130,7 +130,8 @@ class OperatorClient:
           timeout: [s].
 
         Returns:
-          STOPPED, or ROBOT_LOST if the robot is not connected: it hears of the stop when it is.
+          STOPPED, or ROBOT_LOST if the robot (of all robots: one of them) is not connected, or is
+          lost before it confirms: it hears of the stop when it is back.
 
         Raises:
           BridgeError: the robot did not confirm in time, or no server.
@@ -145,7 +146,7 @@ class OperatorClient:
           timeout: [s].
 
         Returns:
-          CLEARED, or ROBOT_LOST if the robot is not connected.
+          CLEARED, or ROBOT_LOST as for `stop`.
 
         Raises:
           BridgeError: the robot did not confirm in time, or no server.
