@@ -97,7 +97,7 @@ class Core:
         """Robots to be answered, with report and goal, those first that have waited longest.
 
         Reports that waited too long are dropped; a robot that has no goal, or is stopped until it
-        is cleared, is told so instead. A chunk of actions does not go on after that: it was
+        is cleared, by its own word or by the book, is told so instead. A chunk of actions does not go on after that: it was
         decided on for what came next.
         """
         ready: list[Work] = []
@@ -111,10 +111,11 @@ class Core:
                 self._tell(session, sample, Code.STALE_REPORT)
                 continue
             goal = self.operators.goals.get(session.robot)
-            if goal is None or sample.flags & Flag.LATCHED_STOP:
+            # Also by the book: a controller that makes nothing of a stop is sent no commands
+            is_stopped = sample.flags & Flag.LATCHED_STOP or self.operators.holds(session.robot)
+            if goal is None or is_stopped:
                 session.pending = session.queue = None
-                stopped = bool(sample.flags & Flag.LATCHED_STOP)
-                self._tell(session, sample, Code.STOPPED if stopped else Code.NO_GOAL)
+                self._tell(session, sample, Code.STOPPED if is_stopped else Code.NO_GOAL)
                 continue
             ready.append((session, sample, goal))
         ready.sort(key=lambda entry: entry[0].served_ns)

@@ -49,6 +49,10 @@ class Operators:
         self._mouth = mouth
         self._awaited: dict[tuple[int, int], tuple[Session, Header]] = {}
 
+    def holds(self, robot: str) -> bool:
+        """Whether the book says that a robot is stopped."""
+        return self._stops.reason(robot) is not None
+
     def robot_connected(self, session: Session, hello: Hello) -> None:
         """Stops a robot whose stop is in the book; goes on with the goal that it brings along."""
         reason = self._stops.reason(session.robot)

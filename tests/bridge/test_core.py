@@ -313,6 +313,21 @@ def test_a_stopped_robot_is_not_served(desk):
     assert codes(desk) == [Code.STOPPED]
 
 
+def test_a_robot_that_ignores_its_stop_is_sent_no_commands(desk):
+    # Seen to fail: with the robot's own flag alone
+    session, me = desk.hello(A), operator(desk)
+    desk.core.operators.goals["cart0"] = np.ones(2, np.float32)
+    for name in ("cart0", "*"):
+        desk.say(OP, me, Stop(name, "smoke"), MS)
+        desk.mouth.take()
+        desk.say(A, session, report(), MS)
+        assert desk.core.work(MS) == []
+        assert codes(desk) == [Code.STOPPED]
+        desk.say(OP, me, Clear(name), MS)
+        desk.say(A, session, report(), MS)
+        assert len(desk.core.work(MS)) == 1
+
+
 def test_roles_keep_to_what_is_theirs(desk):
     robot, me = desk.hello(A), operator(desk)
     desk.say(OP, me, report(), MS)
