@@ -33,6 +33,7 @@ from robot_gcrl.bridge.security import ClientSecurity
 from robot_gcrl.bridge.sockets import make_publisher, make_router
 from robot_gcrl.bridge.telemetry import CONTRACT, Telemetry, robot_topic
 from robot_gcrl.bridge.wire import decode, encode, pack_floats
+from robot_gcrl.commands import operating as commands
 from robot_gcrl.errors import BridgeError
 from tests.bridge.fakes import cart_contract
 from tests.bridge.loopback import (
@@ -407,6 +408,24 @@ def test_without_telemetry_nobody_knows_whether_every_robot_has_confirmed(endpoi
             "telemetry. Do not rely on it: stop the robot by its own means, and look at the "
             "server."
         )
+
+
+def test_the_command_stop_does_not_wait_for_telemetry(endpoint):
+    # seen to fail with `connect` before the stop, which waits for telemetry as long as it may
+    said: list[str] = []
+    command = commands.Stop(connect=endpoint.text, robot="cart0", timeout=PATIENCE)
+    with Mute(endpoint, tells=False) as mute:
+        thread = threading.Thread(target=lambda: command.run(said.append))
+        thread.start()
+        try:
+            began = time.monotonic()
+            identity, asked = wait_until(lambda: mute.heard, turn=mute.turn)[0]
+            assert time.monotonic() - began < PATIENCE / 4
+            assert asked.body == Stop("cart0", "stopped by an operator")
+            mute.say(identity, Status("cart0", Code.STOPPED, "smoke"), asked.header)
+        finally:
+            thread.join()
+    assert said == ["cart0 is stopped: smoke\n"]
 
 
 def test_answers_to_other_questions_are_none(mute, endpoint):
