@@ -126,7 +126,7 @@ class OperatorClient:
 
         Args:
           robot: id, or "*" for every robot: the answer then names them all.
-          reason: for people.
+          reason: for people; what is longer than a text may be is cut.
           timeout: [s].
 
         Returns:
@@ -136,7 +136,8 @@ class OperatorClient:
         Raises:
           BridgeError: the robot did not confirm in time, or no server.
         """
-        return self._tell(m.Stop(robot, reason), timeout, f"The stop of {robot!r}", _STOP_IT)
+        body = m.Stop(robot, m.cut(reason))
+        return self._tell(body, timeout, f"The stop of {robot!r}", _STOP_IT)
 
     def clear(self, robot: str, timeout: float) -> m.Status:
         """Ends a robot's latched stop; what it answers.
