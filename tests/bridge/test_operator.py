@@ -258,6 +258,9 @@ class Mute:
         self.heard: list[tuple[bytes, Message]] = []
         self.sent = 0
         self.session = 7
+        self.hellos: list[tuple[bytes, Message]] = []
+        self.distance = 0
+        """So many hellos come before the first is answered; each answer begins another session."""
 
     def __enter__(self) -> "Mute":
         return self
@@ -272,12 +275,14 @@ class Mute:
         while self.router.poll(0):
             identity, frame = self.router.recv_multipart()
             message = decode(frame)
-            if isinstance(message.body, Hello):
-                contract = cart_contract()
-                welcome = Welcome("mute", contract.canonical_json, 0.02, 1, 1, 1.0, False)
-                self.say(identity, welcome, message.header)
-            else:
-                self.heard.append((identity, message))
+            is_hello = isinstance(message.body, Hello)
+            (self.hellos if is_hello else self.heard).append((identity, message))
+        while len(self.hellos) > self.distance:
+            identity, message = self.hellos.pop(0)
+            contract = cart_contract()
+            welcome = Welcome("mute", contract.canonical_json, 0.02, 1, 1, 1.0, False)
+            self.session += self.distance > 0
+            self.say(identity, welcome, message.header)
 
     def tell(self, robot: str, *, lost: bool) -> None:
         fields = dict.fromkeys(("inputs", "pose", "ctrl", "achieved", "goal"), b"")
@@ -434,6 +439,30 @@ def test_the_command_stop_does_not_wait_for_telemetry(endpoint):
         finally:
             thread.join()
     assert said == ["cart0 is stopped: smoke\n"]
+
+
+def test_a_server_that_is_far_away_is_connected_to(mute, endpoint, monkeypatch):
+    # seen to fail with the newest hello alone remembered: each welcome comes too late for it
+    monkeypatch.setattr(operator_link, "_RETRY", 10_000_000)
+    mute.distance = 3
+    with OperatorClient(endpoint, None, "ada") as operator:
+        welcomed(mute, operator)
+        operator._link.send(Heartbeat())
+        identity, early = wait_until(lambda: mute.heard, turn=mute.turn)[-1]
+        mute.distance = 1
+        mute.turn()
+        assert mute.session > early.header.session
+        wait_until(lambda: operator._link.session == mute.session, turn=operator.states)
+        # seen to fail with every UNKNOWN_SESSION taken for the end of the newest session
+        gone = Status("", Code.UNKNOWN_SESSION, "no such session")
+        mute.say(identity, gone, early.header, session=0)
+        mute.router.send_multipart((identity, b"\xc1"))
+        heard: list[int] = []
+        wait_until(
+            lambda: Code.BAD_FRAME in heard,
+            turn=lambda: heard.extend(event.code for event in operator.events()),
+        )
+        assert (operator.state, operator._link.session) == ("connected", mute.session)
 
 
 def test_answers_to_other_questions_are_none(mute, endpoint):
