@@ -166,7 +166,7 @@ class OperatorLink:
         if isinstance(body, m.Reject):
             self.rejected = body
             self._hello_at = now + _REJECTED
-            self.notes.append((m.Code(body.code), f"the server refuses: {body.text}"))
+            self.notes.append((m.known_code(body.code), f"the server refuses: {body.text}"))
             return
         again = "" if self.welcome is None else " again, with a new session"
         self.session, self.welcome, self.rejected = header.session, body, None

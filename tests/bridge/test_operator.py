@@ -24,6 +24,7 @@ from robot_gcrl.bridge.messages import (
     Heartbeat,
     Hello,
     Message,
+    Reject,
     Status,
     Stop,
     Welcome,
@@ -259,6 +260,7 @@ class Mute:
         self.sent = 0
         self.session = 7
         self.hellos: list[tuple[bytes, Message]] = []
+        self.reject: Reject | None = None
         self.distance = 0
         """So many hellos come before the first is answered; each answer begins another session."""
 
@@ -282,7 +284,7 @@ class Mute:
             contract = cart_contract()
             welcome = Welcome("mute", contract.canonical_json, 0.02, 1, 1, 1.0, False)
             self.session += self.distance > 0
-            self.say(identity, welcome, message.header)
+            self.say(identity, self.reject or welcome, message.header)
 
     def tell(self, robot: str, *, lost: bool) -> None:
         fields = dict.fromkeys(("inputs", "pose", "ctrl", "achieved", "goal"), b"")
@@ -463,6 +465,20 @@ def test_a_server_that_is_far_away_is_connected_to(mute, endpoint, monkeypatch):
             turn=lambda: heard.extend(event.code for event in operator.events()),
         )
         assert (operator.state, operator._link.session) == ("connected", mute.session)
+
+
+def test_a_reject_of_a_later_release_is_told(mute, endpoint):
+    # seen to fail with Code(body.code): ValueError, and the viewer is gone
+    mute.reject = Reject(99, "it is too late in the day", ())
+    with OperatorClient(endpoint, None, "ada") as operator:
+        heard: list[Event] = []
+        wait_until(
+            lambda: heard, turn=lambda: (mute.turn(), heard.extend(operator.events()))
+        )
+        text = "the server refuses: it is too late in the day"
+        assert heard == [Event("", Code.BAD_FRAME, text)]
+        with pytest.raises(BridgeError, match="refuses this operator: it is too late in the day"):
+            operator.connect(PATIENCE)
 
 
 def test_answers_to_other_questions_are_none(mute, endpoint):
