@@ -157,6 +157,8 @@ class RobotClient:
     def report(self, inputs: np.ndarray, *, pose: np.ndarray = _NONE, reset: bool = False) -> int:
         """Sends what was measured now (or says hello, where there is no session); its stamp [ns].
 
+        A heartbeat goes in its place where a number is not finite.
+
         Args:
           inputs: [I], SI.
           pose: [pose_size].
@@ -167,6 +169,11 @@ class RobotClient:
         is_stopped = self.guard.link_stop is not None
         if not self.link.session or (is_stopped and self.link.may_retry()):
             self.link.hello(now, self._stop_reason(), self.goal)
+            return now
+        if not (np.isfinite(inputs).all() and np.isfinite(pose).all()):
+            # A sensor that fails measures nothing that could be reported. The session stays, so
+            # that an operator finds the robot
+            self.link.send(m.Heartbeat(), now)
             return now
         stamp, came = self._newest
         body = m.Report(

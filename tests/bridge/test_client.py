@@ -1,0 +1,57 @@
+"""The robot's end of the bridge in front of a real server: what it reports, and what it is told."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robot_gcrl.bridge.client import RobotClient
+from robot_gcrl.bridge.server import PolicyServer
+from robot_gcrl.bridge.sessions import Session
+from tests.bridge.fakes import cart_contract, cart_profile
+from tests.bridge.loopback import endpoint_in, serving, wait_until
+
+REST = np.zeros(2)
+INPUTS = np.zeros(4)
+
+
+@contextlib.contextmanager
+def driving(folder: Path) -> Iterator[RobotClient]:
+    client = RobotClient(
+        cart_contract(),
+        cart_profile(),
+        robot="cart0",
+        endpoint=endpoint_in(folder),
+        position=REST,
+        velocity=REST,
+    )
+    with client:
+        yield client
+
+
+def step(client: RobotClient, inputs: np.ndarray = INPUTS):
+    return client.step(inputs, REST, REST)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_robot_whose_sensor_fails_is_there_still(tmp_path, bad):
+    # Seen to fail: with the number reported, which is refused: the robot is lost, its id given away
+    with serving(tmp_path) as server, driving(tmp_path) as client:
+        session = begun(server, client)
+        heard, reports = session.heard_ns, session.counters.reports
+        broken = np.array([bad, 0.0, 0.0, 0.0])
+        wait_until(lambda: session.heard_ns > heard, turn=lambda: step(client, broken))
+        assert (session.counters.bad, session.counters.reports) == (0, reports)
+        assert server.core.refused == {}
+        wait_until(lambda: session.counters.reports > reports, turn=lambda: step(client))
+
+
+def begun(server: PolicyServer, client: RobotClient) -> Session:
+    """The session, once a report of it was heard."""
+    robots = server.core.sessions.robots
+    wait_until(
+        lambda: "cart0" in robots and robots["cart0"].counters.reports, turn=lambda: step(client)
+    )
+    return robots["cart0"]
