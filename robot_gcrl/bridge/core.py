@@ -147,9 +147,12 @@ class Core:
             raise WireError(Code.BAD_ROLE, "only robots report", header)
         try:
             sample = sample_of(self.contract, session, header, report, now)
-        except WireError:
+        except WireError as error:
+            # In the session, with the report's number: its author is to read why
             session.counters.bad += 1
-            raise
+            self.refused[error.code] += 1
+            self._mouth.send(session, Status(session.robot, error.code, str(error)), header)
+            return
         session.heard_ns = now
         session.counters.reports += 1
         session.counters.clipped += sample.clipped

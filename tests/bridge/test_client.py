@@ -10,6 +10,7 @@ import pytest
 from robot_gcrl.bridge.client import RobotClient
 from robot_gcrl.bridge.server import PolicyServer
 from robot_gcrl.bridge.sessions import Session
+from robot_gcrl.errors import BridgeError
 from tests.bridge.fakes import cart_contract, cart_profile
 from tests.bridge.loopback import endpoint_in, serving, wait_until
 
@@ -46,6 +47,35 @@ def test_a_robot_whose_sensor_fails_is_there_still(tmp_path, bad):
         assert (session.counters.bad, session.counters.reports) == (0, reports)
         assert server.core.refused == {}
         wait_until(lambda: session.counters.reports > reports, turn=lambda: step(client))
+
+
+def test_a_count_of_inputs_that_is_not_the_contracts_is_told_at_once(tmp_path):
+    # Seen to fail: without the comparison, the robot stands in a link stop and nobody is told why
+    with driving(tmp_path) as client:
+        with pytest.raises(BridgeError) as caught:
+            step(client, np.zeros(3))
+    assert str(caught.value) == (
+        "The inputs have shape (3,). Expected (4,): the numbers that contract.inputs names, in its "
+        "order. Correct the robot's program."
+    )
+
+
+def test_why_reports_are_refused_stands_in_the_link_stop(tmp_path):
+    # Seen to fail: with the server's text dropped
+    with serving(tmp_path) as server, driving(tmp_path) as client:
+        begun(server, client)
+
+        def report_pose():
+            client.report(INPUTS, pose=np.zeros(7))
+            client.receive(0, 5_000_000)
+            return client.tick(REST, REST)
+
+        tick = wait_until(lambda: (tick := report_pose()).state == "stop" and tick)
+        assert tick.stop.reason.startswith("no fresh command for ")
+        assert tick.stop.reason.endswith(
+            "ms; the server refuses the reports: pose has 28 bytes, not 4 x 0"
+        )
+        wait_until(lambda: not client.complaint, turn=lambda: step(client))
 
 
 def begun(server: PolicyServer, client: RobotClient) -> Session:

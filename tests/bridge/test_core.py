@@ -304,6 +304,22 @@ def test_what_is_no_name_of_a_robot(desk, name):
     assert desk.core.sessions.robots == {}
 
 
+def test_a_bad_report_is_answered_in_its_session_with_what_is_wrong(desk):
+    # Seen to fail: with the refusal of an unknown frame: no session, no number, no robot
+    session = desk.hello(A)
+    desk.mouth.take()
+    for bad, text in (
+        (report((0, 0, 0)), "inputs has 12 bytes, not 4 x 4"),
+        (report((0, np.nan, 0, 0)), "inputs holds a number that is not finite"),
+        (report(flags=128), "unknown flags 0x80"),
+    ):
+        desk.say(A, session, bad, MS)
+        ((robot, status, answered),) = desk.mouth.take()
+        assert (robot, status) == ("cart0", Status("cart0", Code.BAD_REPORT, text))
+        assert answered.seq == desk.seq[A]
+    assert desk.core.refused[Code.BAD_REPORT] == 3
+
+
 def test_a_stopped_robot_is_not_served(desk):
     session = desk.hello(A)
     desk.core.operators.goals["cart0"] = np.ones(2, np.float32)
