@@ -64,6 +64,8 @@ class RobotClient:
       goal: float32 [G] that the last command pursued, SI; None before.
       distance: to it.
       policy: name of what is served; empty before the first session.
+      complaint: why the server refused the newest report, which the reason of a link stop repeats;
+        empty if it did not.
       refused: frames from the server that were not acted on.
       dropped_ns: stamp of the newest report that the server found too old to answer; 0 before [ns].
     """
@@ -108,8 +110,9 @@ class RobotClient:
         self.link = Link(contract, robot, endpoint, pose_size=pose_size, security=security)
         self.goal: np.ndarray | None = None
         self.distance = 0.0
-        self.policy = ""
+        self.policy = self.complaint = self._told_stop = ""
         self.refused = self.dropped_ns = 0
+        self._inputs = len(contract.inputs)
         self._written: np.ndarray | None = None
         self._age_ns = self._clipped = 0
         self._newest: tuple[int, int] = (0, 0)  # stamp of the newest command, and when it came
@@ -157,17 +160,37 @@ class RobotClient:
     def report(self, inputs: np.ndarray, *, pose: np.ndarray = _NONE, reset: bool = False) -> int:
         """Sends what was measured now (or says hello, where there is no session); its stamp [ns].
 
+        A heartbeat goes in its place where a number is not finite.
+
         Args:
           inputs: [I], SI.
           pose: [pose_size].
           reset: whether an episode starts here, in a simulation.
+
+        Raises:
+          BridgeError: another count of inputs than the contract's.
         """
+        if np.shape(inputs) != (self._inputs,):
+            raise BridgeError(
+                f"The inputs have shape {np.shape(inputs)}. Expected ({self._inputs},): the "
+                "numbers that contract.inputs names, in its order. Correct the robot's program."
+            )
         now = self._clock()
         # A link stop is over with the next session alone, in which the old one's report is nothing
         is_stopped = self.guard.link_stop is not None
         if not self.link.session or (is_stopped and self.link.may_retry()):
             self.link.hello(now, self._stop_reason(), self.goal)
             return now
+        if not (np.isfinite(inputs).all() and np.isfinite(pose).all()):
+            # A sensor that fails measures nothing that could be reported. The session stays, so
+            # that an operator finds the robot. No report says that it is latched: a status does
+            stop = self._stop_reason()
+            is_news = stop not in ("", self._told_stop)
+            self._told_stop = stop
+            body = m.Status("", m.Code.STOPPED, stop) if is_news else m.Heartbeat()
+            self.link.send(body, now)
+            return now
+        self._told_stop = ""
         stamp, came = self._newest
         body = m.Report(
             flags=self._flags() | _RESET * reset,
@@ -200,6 +223,7 @@ class RobotClient:
                 self.refused += 1
                 continue
             if answer is not None:
+                self.complaint = ""
                 answers.append(answer)
                 if answer.report_ns >= stamp:
                     end = 0
@@ -220,6 +244,9 @@ class RobotClient:
         self._fades_in = tick.state == "run" and tick.ramp < 1.0
         self._age_ns = 0 if tick.report_ns is None else max(now - tick.report_ns, 0)
         self._clipped = int(np.any([np.asarray(c) for c in tick.clips], axis=0).sum())
+        if self.complaint and tick.stop is not None and tick.stop.cause == "link":
+            reason = f"{tick.stop.reason}; the server refuses the reports: {self.complaint}"
+            return tick._replace(stop=tick.stop._replace(reason=reason))
         return tick
 
     def place(self, position: np.ndarray, velocity: np.ndarray | None = None) -> None:
@@ -247,11 +274,14 @@ class RobotClient:
             return Answer(header.echo_ns, None, m.known_code(body.code), now)
         elif isinstance(body, m.Status) and body.code == m.Code.STALE_REPORT:
             self.dropped_ns = header.echo_ns
+        elif isinstance(body, m.Status) and body.code == m.Code.BAD_REPORT:
+            self.complaint = body.text
         elif isinstance(body, m.Stop):
             self.guard.stop(now, body.reason)
             self.link.send(m.Status("", m.Code.STOPPED, body.reason), now, ref_seq=header.seq)
         elif isinstance(body, m.Clear):
             text = "cleared" if self.guard.clear(now) else "no stop held"
+            self._told_stop = ""
             self.link.send(m.Status("", m.Code.CLEARED, text), now, ref_seq=header.seq)
         elif isinstance(body, m.Bye):
             self.guard.lose_link(now, f"the server said bye: {body.reason}")

@@ -36,6 +36,7 @@ from robot_gcrl.contract import Contract
 # An operator's client sends a heartbeat each second
 _SILENT_OPERATOR = 10 * SECOND_NS
 _STOOD_STILL = "the server stood still, and this may be an old order: give it again"
+_BY_ITSELF = "the robot stopped by itself"
 
 Work = tuple[Session, Sample, np.ndarray]
 
@@ -97,7 +98,7 @@ class Core:
         """Robots to be answered, with report and goal, those first that have waited longest.
 
         Reports that waited too long are dropped; a robot that has no goal, or is stopped until it
-        is cleared, is told so instead. A chunk of actions does not go on after that: it was
+        is cleared, by its own word or by the book, is told so instead. A chunk of actions does not go on after that: it was
         decided on for what came next.
         """
         ready: list[Work] = []
@@ -111,10 +112,11 @@ class Core:
                 self._tell(session, sample, Code.STALE_REPORT)
                 continue
             goal = self.operators.goals.get(session.robot)
-            if goal is None or sample.flags & Flag.LATCHED_STOP:
+            # Also by the book: a controller that makes nothing of a stop is sent no commands
+            is_stopped = sample.flags & Flag.LATCHED_STOP or self.operators.holds(session.robot)
+            if goal is None or is_stopped:
                 session.pending = session.queue = None
-                stopped = bool(sample.flags & Flag.LATCHED_STOP)
-                self._tell(session, sample, Code.STOPPED if stopped else Code.NO_GOAL)
+                self._tell(session, sample, Code.STOPPED if is_stopped else Code.NO_GOAL)
                 continue
             ready.append((session, sample, goal))
         ready.sort(key=lambda entry: entry[0].served_ns)
@@ -146,9 +148,12 @@ class Core:
             raise WireError(Code.BAD_ROLE, "only robots report", header)
         try:
             sample = sample_of(self.contract, session, header, report, now)
-        except WireError:
+        except WireError as error:
+            # In the session, with the report's number: its author is to read why
             session.counters.bad += 1
-            raise
+            self.refused[error.code] += 1
+            self._mouth.send(session, Status(session.robot, error.code, str(error)), header)
+            return
         session.heard_ns = now
         session.counters.reports += 1
         session.counters.clipped += sample.clipped
@@ -162,6 +167,8 @@ class Core:
         if sample.age_ns:
             session.ages_ns.append(sample.age_ns)
         session.pending = session.report = sample
+        if sample.flags & Flag.LATCHED_STOP and not self.operators.holds(session.robot):
+            self.operators.robot_stands(session, _BY_ITSELF)
 
     def _hello(
         self, identity: bytes, header: Header, hello: Hello, now: int, peer: Peer | None

@@ -19,7 +19,49 @@ from robot_gcrl.errors import BridgeError
 _LOOK = SECOND_NS // 50
 # The server tells a new subscriber of its robots within 50 ms
 _CENSUS = SECOND_NS // 5
+# Of a robot that did not answer before the server lost it
+_GONE = m.Code.ROBOT_LOST, "is lost, and has not confirmed it"
 _REFUSALS = (m.Code.BAD_FRAME, m.Code.BAD_VERSION, m.Code.BAD_ROLE)
+
+
+class _Roll:
+    """Whose answer to a question to every robot is awaited.
+
+    A robot once seen alive stays on the roll: one that is lost before it answers has not confirmed.
+
+    Attributes:
+      said: the answers, by robot.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        """Nobody has answered."""
+        self.said: dict[str, m.Status] = {}
+        self._feed = feed
+        self._expected: set[str] = set()
+        self._since: int | None = None  # telemetry is heard
+
+    def is_done(self) -> bool:
+        """Whether the robots are known, and each has answered or is gone."""
+        now, alive = time.monotonic_ns(), self._alive()
+        self._expected |= alive
+        if self._since is None and self._feed.served is not None:
+            self._since = now
+        is_counted = self._since is not None and now - self._since > _CENSUS
+        return is_counted and bool(self.said) and not alive - self.said.keys()
+
+    def silent(self) -> list[str]:
+        """Who has not answered."""
+        return sorted(self._expected - self.said.keys())
+
+    def missing(self) -> str:
+        """What is not known, in a sentence."""
+        if self._since is not None or not self.said:
+            return f"Nothing was heard of: {', '.join(self.silent()) or 'any robot'}."
+        heard = ", ".join(sorted(self.said))
+        return f"Heard of: {heard}; whether there are other robots is not known without telemetry."
+
+    def _alive(self) -> set[str]:
+        return {robot for robot, state in self._feed.states().items() if not state.lost}
 
 
 class Exchange:
@@ -78,7 +120,7 @@ class Exchange:
         return first
 
     def tell_all(self, body: m.Stop | m.Clear, timeout: float, what: str, advice: str) -> m.Status:
-        """What all robots that are seen answer, in one status.
+        """What all robots answer that were seen alive since the question, in one status.
 
         Args:
           body: to "*".
@@ -86,33 +128,29 @@ class Exchange:
           what: as the sentence of the error begins.
           advice: its last sentence.
 
+        Returns:
+          STOPPED or CLEARED if each of them confirmed, else the first other code: ROBOT_LOST where
+          the server lost one before it answered.
+
         Raises:
-          BridgeError: one of them does not answer in time, or the server refuses.
+          BridgeError: one of them does not answer in time, telemetry does not say which there are,
+            or the server refuses.
         """
-        said: dict[str, m.Status] = {}
-        since = time.monotonic_ns()
+        roll = _Roll(self._feed)
 
         def take(answer: m.Body) -> None:
             if not isinstance(answer, m.Status) or _is_refusal(answer):
                 raise self._refused(what, answer)
-            said[answer.robot] = answer
+            roll.said[answer.robot] = answer
 
-        def silent() -> list[str]:
-            states = self._feed.states()
-            return [r for r, state in states.items() if not state.lost and r not in said]
-
-        def is_done() -> bool:
-            return bool(said) and not silent() and time.monotonic_ns() - since > _CENSUS
-
-        def missing() -> str:
-            names = ", ".join(silent()) or "any robot"
-            return f"Nothing was heard of: {names}. {advice}"
-
-        self._exchange(body, timeout, what, take, is_done, missing)
-        worst = [status for status in said.values() if status.code == m.Code.ROBOT_LOST]
-        code = (worst or list(said.values()))[0].code
+        self._exchange(
+            body, timeout, what, take, roll.is_done, lambda: f"{roll.missing()} {advice}"
+        )
+        said = roll.said | {robot: m.Status(robot, *_GONE) for robot in roll.silent()}
+        obeyed = m.Code.STOPPED if isinstance(body, m.Stop) else m.Code.CLEARED
+        others = [status.code for status in said.values() if status.code != obeyed]
         text = "; ".join(f"{robot}: {status.text}" for robot, status in sorted(said.items()))
-        return m.Status(EVERY, code, text)
+        return m.Status(EVERY, (others or [obeyed])[0], text)
 
     def _exchange(
         self,

@@ -126,16 +126,18 @@ class OperatorClient:
 
         Args:
           robot: id, or "*" for every robot: the answer then names them all.
-          reason: for people.
+          reason: for people; what is longer than a text may be is cut.
           timeout: [s].
 
         Returns:
-          STOPPED, or ROBOT_LOST if the robot is not connected: it hears of the stop when it is.
+          STOPPED, or ROBOT_LOST if the robot (of all robots: one of them) is not connected, or is
+          lost before it confirms: it hears of the stop when it is back.
 
         Raises:
           BridgeError: the robot did not confirm in time, or no server.
         """
-        return self._tell(m.Stop(robot, reason), timeout, f"The stop of {robot!r}", _STOP_IT)
+        body = m.Stop(robot, m.cut(reason))
+        return self._tell(body, timeout, f"The stop of {robot!r}", _STOP_IT)
 
     def clear(self, robot: str, timeout: float) -> m.Status:
         """Ends a robot's latched stop; what it answers.
@@ -145,7 +147,7 @@ class OperatorClient:
           timeout: [s].
 
         Returns:
-          CLEARED, or ROBOT_LOST if the robot is not connected.
+          CLEARED, or ROBOT_LOST as for `stop`.
 
         Raises:
           BridgeError: the robot did not confirm in time, or no server.

@@ -15,7 +15,7 @@ from robot_gcrl.bridge.endpoint import Endpoint
 from robot_gcrl.bridge.rules import SECOND_NS
 from robot_gcrl.bridge.security import ClientSecurity, connect
 from robot_gcrl.bridge.sockets import make_dealer
-from robot_gcrl.bridge.wire import WireError, decode, encode
+from robot_gcrl.bridge.wire import WireError, decode, encode, is_newer
 from robot_gcrl.contract import Contract
 
 LinkState = Literal["connecting", "connected", "silent"]
@@ -28,6 +28,8 @@ _RETRY = SECOND_NS // 4
 _REJECTED = 2 * SECOND_NS
 # The socket's monitor does not wake the poll
 _LOOK_AGAIN = SECOND_NS // 50
+# Unanswered hellos that are remembered
+_HELLOS = 64
 # For the bye [ms]
 _GOODBYE = 100
 _NOTES = 256
@@ -74,7 +76,8 @@ class OperatorLink:
         self.trouble = ""
         self.state: LinkState = "connecting"
         self.notes: deque[tuple[m.Code, str]] = deque(maxlen=_NOTES)
-        self._sent = self._hello_seq = 0
+        self._sent = self._begun_at = 0
+        self._hellos: deque[int] = deque(maxlen=_HELLOS)
         self._hello_at = self._beat_at = self._heard = 0
 
     def turn(self, wait_ns: int) -> list[m.Message]:
@@ -110,8 +113,9 @@ class OperatorLink:
         if self._watch.is_up:
             self.trouble = ""
         if not self.session and now >= self._hello_at:
-            self._hello_seq = self._send(0, self._hello)
-            self._hello_at = now + (_RETRY if self._hello_seq else _LOOK_AGAIN)
+            number = self._send(0, self._hello)
+            self._hellos += [number] * bool(number)
+            self._hello_at = now + (_RETRY if number else _LOOK_AGAIN)
         elif self.session and now >= self._beat_at:
             self._beat_at = now + _HEARTBEAT
             self.send(m.Heartbeat())
@@ -137,7 +141,9 @@ class OperatorLink:
         now = time.monotonic_ns()
         is_ours = bool(self.session) and header.session == self.session
         if isinstance(body, m.Welcome | m.Reject):
-            if self._hello_seq and header.ref_seq == self._hello_seq:
+            # A server that is farther away than the hellos are apart grants a session for each of
+            # them, and the newest counts
+            if header.ref_seq in self._hellos:
                 self._begin(header, body, now)
             return False
         if is_ours:
@@ -147,7 +153,7 @@ class OperatorLink:
             return False
         if not header.session and isinstance(body, m.Status):
             if body.code == m.Code.UNKNOWN_SESSION:
-                if self.session:
+                if self.session and is_newer(header.ref_seq, self._begun_at):
                     self._end(now, "the session is gone: the server was started anew")
                     self._hello_at = now
                 return False
@@ -155,15 +161,16 @@ class OperatorLink:
         return is_ours
 
     def _begin(self, header: m.Header, body: m.Welcome | m.Reject, now: int) -> None:
-        self._hello_seq = 0
+        while self._hellos and self._hellos.popleft() != header.ref_seq:
+            pass
         if isinstance(body, m.Reject):
             self.rejected = body
             self._hello_at = now + _REJECTED
-            self.notes.append((m.Code(body.code), f"the server refuses: {body.text}"))
+            self.notes.append((m.known_code(body.code), f"the server refuses: {body.text}"))
             return
         again = "" if self.welcome is None else " again, with a new session"
         self.session, self.welcome, self.rejected = header.session, body, None
-        self.state = "connected"
+        self.state, self._begun_at = "connected", self._sent
         self._heard, self._beat_at = now, now + _HEARTBEAT
         self.notes.append((m.Code.OK, f"connected to {body.policy}{again}"))
 

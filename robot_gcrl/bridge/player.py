@@ -40,7 +40,8 @@ class Said(NamedTuple):
 def cycles(entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], list[Said]]]:
     """What the server heard and then said, cycle by cycle.
 
-    A refusal outside of any session is said while the server still listens: it ends no cycle.
+    A refusal outside of any session, or of a report, is said while the server still listens, and so
+    is the answer to a heartbeat: they end no cycle.
     """
     heard: list[Entry] = []
     said: list[Said] = []
@@ -49,7 +50,7 @@ def cycles(entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], list[Said]]]
         if entry.kind != "in":
             one = Said(entry, *decode(entry.frame))
             said.append(one)
-            has_answered = has_answered or one.header.session != 0
+            has_answered = has_answered or not _is_said_while_listening(one)
             continue
         if has_answered:
             yield heard, said
@@ -234,6 +235,11 @@ def _turns(said: list[Said]) -> Iterator[list[Said]]:
         turn.append(one)
         commands += is_command
     yield turn
+
+
+def _is_said_while_listening(one: Said) -> bool:
+    is_bad = isinstance(one.body, m.Status) and one.body.code == m.Code.BAD_REPORT
+    return one.header.session == 0 or is_bad or isinstance(one.body, m.Heartbeat)
 
 
 def _is_without(one: Said) -> bool:

@@ -109,7 +109,7 @@ class Stop(Connection):
         from robot_gcrl.bridge import operate
 
         with self.open() as client:
-            client.connect(self.timeout)
+            # Not connected first, which also waits for telemetry: a stop leaves with the session
             return self.tell(say, operate.stop(client, self.robot, self.reason, self.timeout))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from robot_gcrl.bridge import messages as m
 from robot_gcrl.bridge.operator_link import OperatorLink
 from robot_gcrl.bridge.rules import SECOND_NS
+from robot_gcrl.bridge.stops import EVERY
 from robot_gcrl.bridge.wire import pack_floats
 
 GONE = "the server is gone: it was not sent"
@@ -114,8 +115,11 @@ class Goals:
 class Orders:
     """A stop or a clear, until the robot confirms it.
 
+    An order to every robot is given where none is seen, so nobody knows how many will confirm it:
+    it takes answers until its time is over, and names who confirmed.
+
     Attributes:
-      text: what became of it, unless the robot simply obeyed.
+      text: what became of it, unless the one robot simply obeyed.
     """
 
     def __init__(self, link: OperatorLink) -> None:
@@ -125,23 +129,30 @@ class Orders:
         self._body: m.Stop | m.Clear | None = None
         self._until_ns = self._session = 0
         self._numbers: set[int] = set()
+        self._confirmed: set[str] = set()
 
     def give(self, body: m.Stop | m.Clear) -> None:
         """An order that is sent in the next `turn`."""
         self._body, self._until_ns = body, time.monotonic_ns() + _ORDER_PATIENCE
         self._session = 0
         self._numbers.clear()
+        self._confirmed.clear()
         self.text = f"{_deed(body)} is not confirmed yet"
 
     def take(self, message: m.Message) -> m.Status | None:
-        """The answer of robot or server, if the message is one to the order."""
+        """The answer of a robot or the server, if the message is one to the order."""
         order, body = self._body, message.body
         if order is None or message.header.ref_seq not in self._numbers:
             return None
         if not isinstance(body, m.Status):
             return None
-        self._body = None
         obeyed = m.Code.STOPPED if isinstance(order, m.Stop) else m.Code.CLEARED
+        if body.code == obeyed and order.robot == EVERY:
+            self._confirmed.add(body.robot)
+            names = ", ".join(sorted(self._confirmed))
+            self.text = f"{_deed(order)} is confirmed by {names}; of others nothing is known"
+            return body
+        self._body = None
         self.text = "" if body.code == obeyed else f"{_deed(order)}: {body.text}"
         return body
 
@@ -157,6 +168,8 @@ class Orders:
         if time.monotonic_ns() <= self._until_ns:
             return
         self._body = None
+        if self._confirmed:
+            return
         was_sent = bool(self._numbers)
         advice = "try again" if not was_sent else _KEEP_AWAY
         if isinstance(order, m.Stop):

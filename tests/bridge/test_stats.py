@@ -291,6 +291,17 @@ def test_a_recording_without_a_contract_is_refused(tmp_path):
     )
 
 
+def test_bad_reports_are_found_again_in_a_recording(tmp_path):
+    # seen to fail with a refusal without the report's number: each is superseded by the next
+    log = tmp_path / "log"
+    with serving(tmp_path, record=log), Peer(endpoint_in(tmp_path)) as robot:
+        robot.hello()
+        for _ in range(5):
+            assert robot.step((0.0, 0.0, 0.0)).body.code == Code.BAD_REPORT
+    found = recording_stats(log)["robots"]["cart0"]
+    assert (found["dropped"]["bad"], found["dropped"]["superseded"]) == (5, 0)
+
+
 def test_the_counts_of_a_server_are_found_again_in_its_recording(tmp_path):
     log = tmp_path / "log"
     with serving(tmp_path, record=log) as server, Peer(endpoint_in(tmp_path)) as robot:
