@@ -19,6 +19,7 @@ from robot_gcrl.bridge.record import Entry, Recorder, read_recording
 from robot_gcrl.bridge.serve import ServeOptions, serve
 from robot_gcrl.bridge.server import PolicyServer
 from robot_gcrl.errors import BridgeError
+from robot_gcrl.policy.runtime import PolicyFile
 from tests.bridge.loopback import PATIENCE, ROOT, Peer, environment, goal, serving, wait_until
 
 HEADER = {"policy": "cart 123", "contract": "{}", "sha256": "ab", "scale": 1.0, "dry_run": False}
@@ -235,6 +236,7 @@ def test_a_disk_that_fills_up_with_the_last_write_is_told(tmp_path, monkeypatch,
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(record, "_FLUSH", 60.0)
     monkeypatch.setattr(PolicyServer, "run", run)
+    monkeypatch.setattr(PolicyFile, "trained_delay", (0.0, 0.0))  # the synthetic one has none
     policy, log = write_synthetic(tmp_path / "s.policy", 0.02), tmp_path / "log"
     assert serve(ServeOptions(policy=policy, record=log, runtime="numpy")) == 0
     told = f"The recording ended: {log}: No space left on device; what was recorded before can be"
