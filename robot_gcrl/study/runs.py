@@ -36,6 +36,7 @@ from robot_gcrl.study.study import Study
 from robot_gcrl.train.brax_run import require_brax
 from robot_gcrl.train.config import RESUMABLE, flat
 from robot_gcrl.train.environment import environment_of_runs
+from robot_gcrl.train.interrupt import noted_signals
 from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.run_files import CONFIG_FILE, stored_config
@@ -78,7 +79,7 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
-        before = {n: signal.signal(n, self._stop) for n in (signal.SIGINT, signal.SIGTERM)}
+        before = {n: signal.signal(n, self._stop) for n in noted_signals()}
         try:
             with ThreadPoolExecutor(max_workers=self.parallel) as pool:
                 finished = list(pool.map(self._do_one, missing))

@@ -1,23 +1,32 @@
-"""Ctrl-C and SIGTERM: the first asks the run to save and end, the second ends it at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to save and end, the second ends it at once.
+
+A hangup comes when the terminal is closed or the connection to it is lost, by shell and kernel one
+each, so it is never a second one; where it is ignored (nohup) it stays ignored. The terminal is
+gone then: what is said afterwards goes nowhere, instead of failing where the run is saved.
 
 A Python signal handler waits until the call that is running returns, and a compilation takes up to
 minutes. So the C-level handler writes each signal to a socket, which a thread reads: that is how
 the second one ends the process, whatever the main thread is doing.
 """
 
+import contextlib
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 from types import FrameType, TracebackType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Interrupted(SystemExit):
-    """The run was interrupted and everything is saved; `code` is 130 (Ctrl-C) or 143 (SIGTERM)."""
+    """The run was interrupted and everything is saved; `code` is 128 + the signal's number.
+
+    130 is Ctrl-C, 143 SIGTERM, 129 a hangup.
+    """
 
 
 class Interrupt:
@@ -48,7 +57,7 @@ class Interrupt:
         """Installs the handlers."""
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._before = {number: signal.signal(number, self._note) for number in noted_signals()}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._watch, daemon=True, name="interrupt")
         self._thread.start()
@@ -70,6 +79,8 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
+        if number == signal.SIGHUP:
+            _leave_terminal()
 
     def _watch(self) -> None:
         seen = 0
@@ -78,16 +89,34 @@ class Interrupt:
             if number not in SIGNALS:
                 continue
             self._signal = number
-            seen += 1
-            if seen == 1:
+            seen += number != signal.SIGHUP
+            if number == signal.SIGHUP:
+                _leave_terminal()
+            elif seen == 1:
                 _say("Interrupted: saving, then ending. Once more ends at once, without saving.\n")
             else:
                 _end(number)
 
 
+def noted_signals() -> tuple[signal.Signals, ...]:
+    """The signals that end a program which saves first: without a hangup that is ignored."""
+    is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(n for n in SIGNALS if n != signal.SIGHUP or not is_detached)
+
+
+def _leave_terminal() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def _say(text: str) -> None:
     # Not through sys.stderr, whose lock the main thread may hold
-    os.write(2, text.encode())
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode())
 
 
 def _end(number: int) -> None:
