@@ -110,7 +110,7 @@ class RobotClient:
         self.link = Link(contract, robot, endpoint, pose_size=pose_size, security=security)
         self.goal: np.ndarray | None = None
         self.distance = 0.0
-        self.policy = self.complaint = ""
+        self.policy = self.complaint = self._told_stop = ""
         self.refused = self.dropped_ns = 0
         self._inputs = len(contract.inputs)
         self._written: np.ndarray | None = None
@@ -183,9 +183,14 @@ class RobotClient:
             return now
         if not (np.isfinite(inputs).all() and np.isfinite(pose).all()):
             # A sensor that fails measures nothing that could be reported. The session stays, so
-            # that an operator finds the robot
-            self.link.send(m.Heartbeat(), now)
+            # that an operator finds the robot. No report says that it is latched: a status does
+            stop = self._stop_reason()
+            is_news = stop not in ("", self._told_stop)
+            self._told_stop = stop
+            body = m.Status("", m.Code.STOPPED, stop) if is_news else m.Heartbeat()
+            self.link.send(body, now)
             return now
+        self._told_stop = ""
         stamp, came = self._newest
         body = m.Report(
             flags=self._flags() | _RESET * reset,
@@ -276,6 +281,7 @@ class RobotClient:
             self.link.send(m.Status("", m.Code.STOPPED, body.reason), now, ref_seq=header.seq)
         elif isinstance(body, m.Clear):
             text = "cleared" if self.guard.clear(now) else "no stop held"
+            self._told_stop = ""
             self.link.send(m.Status("", m.Code.CLEARED, text), now, ref_seq=header.seq)
         elif isinstance(body, m.Bye):
             self.guard.lose_link(now, f"the server said bye: {body.reason}")

@@ -36,6 +36,7 @@ from robot_gcrl.contract import Contract
 # An operator's client sends a heartbeat each second
 _SILENT_OPERATOR = 10 * SECOND_NS
 _STOOD_STILL = "the server stood still, and this may be an old order: give it again"
+_BY_ITSELF = "the robot stopped by itself"
 
 Work = tuple[Session, Sample, np.ndarray]
 
@@ -166,6 +167,8 @@ class Core:
         if sample.age_ns:
             session.ages_ns.append(sample.age_ns)
         session.pending = session.report = sample
+        if sample.flags & Flag.LATCHED_STOP and not self.operators.holds(session.robot):
+            self.operators.robot_stands(session, _BY_ITSELF)
 
     def _hello(
         self, identity: bytes, header: Header, hello: Hello, now: int, peer: Peer | None

@@ -55,11 +55,11 @@ class Operators:
 
     def robot_connected(self, session: Session, hello: Hello) -> None:
         """Stops a robot whose stop is in the book; goes on with the goal that it brings along."""
+        if hello.stop:
+            self.robot_stands(session, hello.stop)
         reason = self._stops.reason(session.robot)
         if reason is not None:
             self._mouth.send(session, Stop(session.robot, reason))
-        if hello.stop:
-            self._mouth.event(session.robot, Code.STOPPED, hello.stop)
         if hello.goal and session.robot not in self.goals:
             try:
                 goal = self._read_goal(hello.goal)
@@ -68,8 +68,23 @@ class Operators:
             if self._in_bounds(goal):
                 self.goals[session.robot] = goal
 
+    def robot_stands(self, session: Session, reason: str) -> None:
+        """A robot says itself that it is latched: in the book, that outlives its program too.
+
+        Not while it has yet to confirm a clear: what it said before that, the clear has ended.
+        """
+        if session.is_clearing:
+            return
+        trouble = self._keep(Stop(session.robot, reason), reason)
+        self._mouth.event(session.robot, Code.STOPPED, trouble or reason)
+
     def robot_said(self, session: Session, header: Header, status: Status) -> None:
         """A robot's confirmation of a stop or clear goes to the operator who asked for it."""
+        if status.code == Code.STOPPED and not header.ref_seq:
+            self.robot_stands(session, status.text)
+            return
+        if status.code == Code.CLEARED:
+            session.is_clearing = False
         self._mouth.event(session.robot, known_code(status.code), status.text)
         operator, asked = self._awaited.pop((session.number, header.ref_seq), (None, None))
         if operator is not None:
@@ -102,6 +117,7 @@ class Operators:
             if len(self._awaited) >= _AWAITED:
                 self._awaited.pop(next(iter(self._awaited)))
             self._awaited[session.number, number] = operator, header
+            session.is_clearing |= isinstance(body, Clear)
         absent = not robots or any(self._sessions.is_lost(session, now) for session in robots)
         if trouble or absent:
             answer = trouble or (

@@ -68,6 +68,7 @@ class Session:
       previous_ctrl: float32 [A], or None at the start of an episode.
       queue: float32 [Q], what is left of a chunk of actions; None where nothing is.
       served_ns: when it was last sent a command.
+      is_clearing: whether it was sent a clear that it has not confirmed.
       round_trips_ns: the newest, on the way alone.
       ages_ns: of the commands that it wrote, the newest.
     """
@@ -86,6 +87,7 @@ class Session:
     previous_ctrl: np.ndarray | None = None
     queue: np.ndarray | None = None
     served_ns: int = 0
+    is_clearing: bool = False
     counters: Counters = field(default_factory=Counters)
     round_trips_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     ages_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))

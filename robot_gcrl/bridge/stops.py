@@ -1,7 +1,8 @@
-"""Operators' stops that hold until they are cleared, kept in a file across restarts of the server.
+"""Stops that hold until they are cleared, kept in a file across restarts of the server.
 
 The robot process owns its latched stop; the book is for the robot that could not be told, because
-its link or the server was down when the operator said stop.
+its link or the server was down when the operator said stop, and for the one that said that it is
+latched and whose program is then started anew.
 """
 
 import json

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from robot_gcrl.bridge.client import RobotClient
+from robot_gcrl.bridge.messages import Clear
 from robot_gcrl.bridge.server import PolicyServer
 from robot_gcrl.bridge.sessions import Session
 from robot_gcrl.errors import BridgeError
 from tests.bridge.fakes import cart_contract, cart_profile
 from tests.bridge.loopback import endpoint_in, serving, wait_until
+from tests.bridge.robots import operating
 
 REST = np.zeros(2)
 INPUTS = np.zeros(4)
@@ -76,6 +78,25 @@ def test_why_reports_are_refused_stands_in_the_link_stop(tmp_path):
             "ms; the server refuses the reports: pose has 28 bytes, not 4 x 0"
         )
         wait_until(lambda: not client.complaint, turn=lambda: step(client))
+
+
+def test_a_latched_robot_whose_sensor_fails_says_so_and_again_after_a_clear(tmp_path):
+    # Seen to fail: with heartbeats alone, the server never hears that the robot is latched
+    broken = np.array([np.nan, 0.0])
+
+    def fail() -> None:
+        client.step(np.append(broken, REST), broken, REST)
+
+    with serving(tmp_path) as server, driving(tmp_path) as client:
+        begun(server, client)
+        book = server.core.operators
+        wait_until(lambda: book.holds("cart0"), turn=fail)
+        with operating(endpoint_in(tmp_path)) as operator:
+            asked = operator._link.send(Clear("cart0"))
+            assert asked
+            wait_until(lambda: not book.holds("cart0"), turn=fail)
+            wait_until(lambda: book.holds("cart0"), turn=fail)
+    assert client.guard.counters.latched_stops == 2
 
 
 def begun(server: PolicyServer, client: RobotClient) -> Session:
