@@ -27,6 +27,7 @@ class StopBook:
         """
         self._path = path
         self._reasons: dict[str, str] = {}
+        self._is_written = True
         try:
             if path.exists():
                 content = json.loads(path.read_text())
@@ -46,10 +47,12 @@ class StopBook:
         """Holds a robot's stop; of two reasons the first stays.
 
         Raises:
-          OSError: it holds in this process and could not be written.
+          OSError: it holds in this process and could not be written; the next change, or the same
+            stop again, tries anew.
         """
-        if robot not in self._reasons:
-            self._reasons[robot] = reason
+        is_new = robot not in self._reasons
+        self._reasons.setdefault(robot, reason)
+        if is_new or not self._is_written:
             self._write()
 
     def remove(self, robot: str) -> None:
@@ -69,9 +72,11 @@ class StopBook:
         return robot != EVERY and EVERY in self._reasons
 
     def _write(self) -> None:
+        self._is_written = False
         unfinished = self._path.with_suffix(".new")
         with unfinished.open("w") as file:
             json.dump(self._reasons, file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(self._path)
+        self._is_written = True

@@ -68,6 +68,19 @@ def test_a_stop_that_cannot_be_written_holds_in_this_process(tmp_path):
     assert book.reason("cart0") == "smoke"
 
 
+def test_a_stop_that_could_not_be_written_is_written_when_it_is_given_again(tmp_path):
+    # seen to fail with a write of new robots alone: no error, and a restart forgets the stop
+    path = tmp_path / "absent" / "x.stops"
+    book = StopBook(path)
+    with pytest.raises(FileNotFoundError):
+        book.add("cart0", "smoke")
+    with pytest.raises(FileNotFoundError):
+        book.add("cart0", "again")
+    path.parent.mkdir()
+    book.add("cart0", "again")
+    assert StopBook(path).reason("cart0") == "smoke"
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     # seen to fail with the file itself opened for writing
     path = tmp_path / "x.stops"
