@@ -73,10 +73,14 @@ class LiveLine:
         parts += ["DRY RUN"] * settings.dry_run
         return ", ".join(parts)
 
-    def _write(self, line: str, *, end: str) -> None:
+    def tell_of_recorder(self) -> None:
+        """Says once that the recording ended before the server did, if it has."""
         if self._recorder is not None and self._recorder.failed and not self._told_of_recorder:
             self._told_of_recorder = True
             sys.stderr.write(f"\nThe recording ended: {self._recorder.failed}\n")
+
+    def _write(self, line: str, *, end: str) -> None:
+        self.tell_of_recorder()
         # \x1b[K: what is left of a longer line before
         sys.stderr.write(f"\r{line}\x1b[K{end}" if self._tty else f"{line}\n")
         sys.stderr.flush()

@@ -65,6 +65,7 @@ def serve(options: ServeOptions) -> int:
                 server.run(lambda: live.update() and not ending.is_set)
         finally:
             server.close()
+        live.tell_of_recorder()  # `close` writes what the last second held
     return 0
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from robot_gcrl.bench.synthetic import write_synthetic
 from robot_gcrl.bridge import record
 from robot_gcrl.bridge.endpoint import parse_endpoint
 from robot_gcrl.bridge.messages import Command, Status
 from robot_gcrl.bridge.record import Entry, Recorder, read_recording
+from robot_gcrl.bridge.serve import ServeOptions, serve
+from robot_gcrl.bridge.server import PolicyServer
 from robot_gcrl.errors import BridgeError
+from robot_gcrl.policy.runtime import PolicyFile
 from tests.bridge.loopback import PATIENCE, ROOT, Peer, environment, goal, serving, wait_until
 
 HEADER = {"policy": "cart 123", "contract": "{}", "sha256": "ab", "scale": 1.0, "dry_run": False}
@@ -216,6 +220,27 @@ def test_a_server_whose_disk_is_full_goes_on_serving(tmp_path):
         process.kill()
         process.communicate()
     assert len(list(read_recording(log)[1])) > 50
+
+
+def test_a_disk_that_fills_up_with_the_last_write_is_told(tmp_path, monkeypatch, capsys):
+    # seen to fail with the live line, which is gone by then, as the only one that tells of it
+    def fail(file, data) -> None:
+        raise OSError(28, os.strerror(28))
+
+    def run(server: PolicyServer, goes_on) -> None:
+        assert goes_on()
+        assert server.recorder is not None
+        server.recorder.add(1, "in", b"x", "cart0", b"y")
+        monkeypatch.setattr(record, "_write", fail)
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(record, "_FLUSH", 60.0)
+    monkeypatch.setattr(PolicyServer, "run", run)
+    monkeypatch.setattr(PolicyFile, "trained_delay", (0.0, 0.0))  # the synthetic one has none
+    policy, log = write_synthetic(tmp_path / "s.policy", 0.02), tmp_path / "log"
+    assert serve(ServeOptions(policy=policy, record=log, runtime="numpy")) == 0
+    told = f"The recording ended: {log}: No space left on device; what was recorded before can be"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 def test_a_server_that_is_killed_leaves_a_recording(tmp_path):
