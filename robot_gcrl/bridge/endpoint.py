@@ -22,6 +22,8 @@ from robot_gcrl.errors import BridgeError
 _LONGEST_PATH = 107
 # How long somebody who lists servers holds a file, at most [s]
 _LOOKING = 0.2
+# Spellings of one address, as far as two servers cannot both have it
+_ONE_HOST = dict.fromkeys(("localhost", "0.0.0.0"), "127.0.0.1")
 _SUFFIXES = {"control": ".control", "telemetry": ".telemetry"}
 
 
@@ -30,7 +32,7 @@ class Endpoint:
     """A server's address; make it with `parse_endpoint`.
 
     Attributes:
-      text: what `--bind` and `--connect` take.
+      text: what `--bind` and `--connect` take, in every folder.
       host: of tcp, empty for ipc.
       port: of the control channel of tcp, 0 for ipc.
     """
@@ -59,6 +61,13 @@ class Endpoint:
         except ValueError:
             return False
 
+    @property
+    def identity(self) -> str:
+        """The same text for every spelling of this address."""
+        if self.host:
+            return f"tcp://{_ONE_HOST.get(self.host, self.host)}:{self.port}"
+        return f"ipc://{os.path.realpath(self.text.removeprefix('ipc://'))}"
+
     def _channel(self, name: str, offset: int) -> str:
         if self.host:
             return f"tcp://{self.host}:{self.port + offset}"
@@ -73,9 +82,11 @@ def parse_endpoint(text: str) -> Endpoint:
     """
     if text.startswith("ipc://"):
         path = text.removeprefix("ipc://")
+        if path.startswith(("./", "../")):
+            path = os.path.realpath(path)  # who finds the server may be in another folder
         longest = max(len(os.fsencode(path + suffix)) for suffix in _SUFFIXES.values())
-        if path.startswith(("/", "./", "../")) and longest <= _LONGEST_PATH:
-            return Endpoint(text)
+        if path.startswith("/") and longest <= _LONGEST_PATH:
+            return Endpoint(f"ipc://{path}")
         if longest > _LONGEST_PATH:
             raise BridgeError(
                 f"The endpoint {text!r} is {longest} bytes long as a socket's path. Expected at "
@@ -203,7 +214,7 @@ def find_server(text: str | None) -> Endpoint:
 
 
 def _file_of(endpoint: Endpoint, suffix: str) -> Path:
-    digest = hashlib.sha256(endpoint.text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(endpoint.identity.encode()).hexdigest()[:16]
     return runtime_folder() / f"{digest}.{suffix}"
 
 
