@@ -98,8 +98,8 @@ class Core:
         """Robots to be answered, with report and goal, those first that have waited longest.
 
         Reports that waited too long are dropped; a robot that has no goal, or is stopped until it
-        is cleared, by its own word or by the book, is told so instead. A chunk of actions does not go on after that: it was
-        decided on for what came next.
+        is cleared, by its own word or by the book, is told so instead. A chunk of actions does not
+        go on after that: it was decided on for what came next.
         """
         ready: list[Work] = []
         for session in self.sessions.robots.values():

@@ -23,7 +23,7 @@ _LONGEST_PATH = 107
 # How long somebody who lists servers holds a file, at most [s]
 _LOOKING = 0.2
 # Spellings of one address, as far as two servers cannot both have it
-_ONE_HOST = dict.fromkeys(("localhost", "0.0.0.0"), "127.0.0.1")
+_ONE_HOST: dict[str, str] = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1"}
 _SUFFIXES = {"control": ".control", "telemetry": ".telemetry"}
 
 

@@ -53,9 +53,8 @@ def test_a_robot_whose_sensor_fails_is_there_still(tmp_path, bad):
 
 def test_a_count_of_inputs_that_is_not_the_contracts_is_told_at_once(tmp_path):
     # Seen to fail: without the comparison, the robot stands in a link stop and nobody is told why
-    with driving(tmp_path) as client:
-        with pytest.raises(BridgeError) as caught:
-            step(client, np.zeros(3))
+    with driving(tmp_path) as client, pytest.raises(BridgeError) as caught:
+        step(client, np.zeros(3))
     assert str(caught.value) == (
         "The inputs have shape (3,). Expected (4,): the numbers that contract.inputs names, in its "
         "order. Correct the robot's program."
@@ -72,9 +71,9 @@ def test_why_reports_are_refused_stands_in_the_link_stop(tmp_path):
             client.receive(0, 5_000_000)
             return client.tick(REST, REST)
 
-        tick = wait_until(lambda: (tick := report_pose()).state == "stop" and tick)
-        assert tick.stop.reason.startswith("no fresh command for ")
-        assert tick.stop.reason.endswith(
+        stop = wait_until(lambda: (tick := report_pose()).state == "stop" and tick.stop)
+        assert stop.reason.startswith("no fresh command for ")
+        assert stop.reason.endswith(
             "ms; the server refuses the reports: pose has 28 bytes, not 4 x 0"
         )
         wait_until(lambda: not client.complaint, turn=lambda: step(client))

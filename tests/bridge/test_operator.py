@@ -472,9 +472,7 @@ def test_a_reject_of_a_later_release_is_told(mute, endpoint):
     mute.reject = Reject(99, "it is too late in the day", ())
     with OperatorClient(endpoint, None, "ada") as operator:
         heard: list[Event] = []
-        wait_until(
-            lambda: heard, turn=lambda: (mute.turn(), heard.extend(operator.events()))
-        )
+        wait_until(lambda: heard, turn=lambda: (mute.turn(), heard.extend(operator.events())))
         text = "the server refuses: it is too late in the day"
         assert heard == [Event("", Code.BAD_FRAME, text)]
         with pytest.raises(BridgeError, match="refuses this operator: it is too late in the day"):
