@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robot_gcrl.bridge.inference import Inference
-from robot_gcrl.bridge.messages import Flag, Goal
+from robot_gcrl.bridge.messages import Clear, Flag, Goal
 from robot_gcrl.bridge.wire import pack_floats
 from robot_gcrl.contract.chunk import follow, queue_size
 from robot_gcrl.policy.runtime import PolicyOutput
@@ -91,6 +91,7 @@ def test_a_stop_ends_a_chunk(desk):
     assert ask(desk, A, robot, 10, MS) == 10
     desk.say(A, robot, report(flags=Flag.LATCHED_STOP), 2 * MS)
     assert desk.core.work(2 * MS) == []
+    desk.say(OPERATOR, desk.hello(OPERATOR, role="operator", name="me"), Clear("cart0"), 3 * MS)
     assert ask(desk, A, robot, 40, 3 * MS) == 40
 
 
