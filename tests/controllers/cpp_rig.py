@@ -122,4 +122,5 @@ class Robot:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, err
+        self.said += err.splitlines()
         return json.loads(out.splitlines()[-1])

@@ -111,3 +111,19 @@ def test_nothing_that_a_hostile_server_sends_moves_the_robot(rig):
     assert summary["commands"] >= 15
     ctrl = np.array([step[3] for step in rig.written()])
     assert 0.05 < np.abs(ctrl).max() <= 0.1 + 1e-6
+
+
+def test_why_reports_are_refused_is_said_once(rig):
+    # Seen to fail: nothing said but that no fresh command comes
+    (rig.folder / "contract.json").write_text(SLOW.canonical_json)
+    server = HostileServer(rig.endpoint)
+    try:
+        robot = rig.drive()
+        for _ in range(4):
+            report = server.next_report()
+            server.say(m.Status("", m.Code.BAD_REPORT, "9 inputs, expected 2"), report)
+        robot.event("the server refuses the reports: 9 inputs, expected 2")
+        robot.end()
+    finally:
+        server.close()
+    assert "\n".join(robot.said).count("refuses the reports") == 1

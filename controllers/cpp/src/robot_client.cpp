@@ -59,10 +59,16 @@ std::int64_t RobotClient::report(const std::vector<float>& inputs) {
   const auto is_finite = [](float value) { return std::isfinite(value); };
   if (!std::all_of(inputs.begin(), inputs.end(), is_finite)) {
     // A sensor that fails measures nothing that could be reported. The session stays, so that an
-    // operator's clear finds the robot
-    link_.send(Heartbeat{}, now);
+    // operator's clear finds the robot. No report says that it is latched: a status does
+    const std::string stop = guard_.latched() ? guard_.latched()->text() : "";
+    if (stop.empty() || stop == told_stop_)
+      link_.send(Heartbeat{}, now);
+    else
+      link_.send(Status{"", number_of(Code::kStopped), stop}, now);
+    told_stop_ = stop;
     return now;
   }
+  told_stop_.clear();
   Report report;
   report.flags = (guard_.state() == State::kHold ? kFlagHold : 0u) |
                  (guard_.latched() ? kFlagLatchedStop : 0u) |
@@ -109,6 +115,7 @@ std::int64_t RobotClient::handle(const Message& message) {
     answer(header, Code::kStopped, stop->reason, now);
   } else if (std::holds_alternative<Clear>(body)) {
     const bool was_latched = guard_.clear(now);
+    told_stop_.clear();
     answer(header, Code::kCleared, was_latched ? "cleared" : "no stop held", now);
   } else if (const auto* goal = std::get_if<Goal>(&body)) {
     goal_ = goal->goal;
@@ -138,6 +145,10 @@ std::int64_t RobotClient::hear(const Header& header, const Status& status, std::
     say(now, "the server does not know this session");
     link_.end();
     return 0;
+  }
+  if (status.code == number_of(Code::kBadReport) && status.text != complaint_) {
+    complaint_ = status.text;  // the same comes with each report
+    say(now, "the server refuses the reports: " + complaint_);
   }
   if (header.ref_seq == 0 || !is_idle(status.code)) return 0;
   guard_.idle(now, header.echo_ns);

@@ -70,6 +70,8 @@ class RobotClient {
   Link link_;
   Log log_;
   std::optional<Reject> refusal_;
+  std::string told_stop_;  // of a robot that cannot report
+  std::string complaint_;  // why the server refused the newest report that it refused
   std::uint32_t rejected_with_ = 0;
   std::string last_said_;
   Bytes goal_;              // the last one heard of: a restarted server goes on with it
