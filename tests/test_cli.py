@@ -210,3 +210,39 @@ def test_runs_side_by_side_share_an_accelerator() -> None:
     assert environ[preallocate] == "false"
     assert environment_of_runs(environ, parallel=1) == {"HOME": "/here"}
     assert environment_of_runs(environ, parallel=3) == {"HOME": "/here", fraction: "0.250"}
+
+
+def test_train_without_a_task_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: the look at the words for --engine zipped an empty list with [""]
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == (
+        "robot-gcrl: No task was given. Expected --task NAME, --task FILE.py:NAME or --resume "
+        "RUN. See: robot-gcrl tasks\n"
+    )
+
+
+# Seen to fail: the folder of --out was looked at after the work, whose result was lost.
+@pytest.mark.parametrize(
+    "words", [["evaluate", "r"], ["gate", "p"], ["bench", "serve"], ["bench", "physics"]]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"robot-gcrl: Cannot write '{tmp_path}': Is a directory. Expected a file in a folder that "
+        "can be written to. Change --out.\n"
+    )
+
+
+def test_the_folder_of_a_result_is_made_and_its_file_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen to fail: "No such file or directory", and nothing said where the file went
+    from robot_gcrl.commands.base import prepare_out, save
+
+    out = tmp_path / "figures" / "result.json"
+    prepare_out(out)
+    save(out, {"rate": 0.5})
+    assert json.loads(out.read_text()) == {"rate": 0.5}
+    assert capsys.readouterr().err == f"Wrote {out}\n"
