@@ -120,7 +120,8 @@ def _absent_package(error: ModuleNotFoundError) -> str | None:
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    rows = [f"  {name:<{width}}  {(kind.__doc__ or '').strip()}" for name, kind in COMMANDS.items()]
+    first = {name: (kind.__doc__ or "").partition("\n")[0] for name, kind in COMMANDS.items()}
+    rows = [f"  {name:<{width}}  {line}" for name, line in first.items()]
     return "\n".join(
         (
             "usage: robot-gcrl COMMAND [OPTIONS]",

@@ -246,3 +246,12 @@ def test_the_folder_of_a_result_is_made_and_its_file_named(
     save(out, {"rate": 0.5})
     assert json.loads(out.read_text()) == {"rate": 0.5}
     assert capsys.readouterr().err == f"Wrote {out}\n"
+
+
+def test_the_help_of_keys_says_where_they_go(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: a refused client was sent to `keys --help`, which named neither --key nor --keys
+    with pytest.raises(SystemExit):
+        cli.main(["keys", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "serve, view and controller sim take --keys FOLDER" in said
+    assert "--key FOLDER/NAME.key_secret" in said
