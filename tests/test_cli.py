@@ -255,3 +255,22 @@ def test_the_help_of_keys_says_where_they_go(capsys: pytest.CaptureFixture[str])
     said = " ".join(capsys.readouterr().out.split())
     assert "serve, view and controller sim take --keys FOLDER" in said
     assert "--key FOLDER/NAME.key_secret" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (["dataset", "nothere", "--out", "x.npz"], "run folder, policy file or recording"),
+        (["view", "nothere"], "run folder or policy file"),
+        (["critic", "nothere"], "run folder or policy file"),
+        (["distill", "nothere"], "run folder or policy file"),
+    ],
+)
+def test_a_path_where_nothing_is_is_called_by_all_it_could_be(
+    words: list[str], kinds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen to fail: who had misspelt a run folder was told of recordings or policy files alone
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err == (
+        f"robot-gcrl: There is no {kinds} 'nothere'. Expected one that exists. Check the path.\n"
+    )

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WORDS = {
     "check": "reacher",
     "train": "--task reacher",
-    "dataset": "nowhere --out x.npz",
-    "distill": "nowhere",
+    "dataset": "tests --out x.npz",
+    "distill": "tests",
     "evaluate": "nowhere",
     "plot": "nowhere",
     "sweep": "nowhere",

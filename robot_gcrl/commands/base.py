@@ -25,6 +25,20 @@ class Command(Protocol):
         ...
 
 
+def require_source(path: Path, *kinds: str) -> None:
+    """Refuses a path where nothing is, by all that could be there.
+
+    Raises:
+      ConfigError: nothing is there.
+    """
+    if not path.exists():
+        *others, last = kinds
+        raise ConfigError(
+            f"There is no {', '.join(others)} or {last} {str(path)!r}. Expected one that exists. "
+            "Check the path."
+        )
+
+
 def prepare_out(path: Path | None) -> None:
     """Makes the folder of `--out`, before the work that leads to what is written there.
 

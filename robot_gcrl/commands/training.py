@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, prepare_out, save, show
+from robot_gcrl.commands.base import (
+    DONE,
+    USER_ERROR,
+    Engine,
+    Say,
+    prepare_out,
+    require_source,
+    save,
+    show,
+)
 from robot_gcrl.errors import ConfigError
 
 
@@ -194,6 +203,7 @@ class Distill:
 
     def run(self, say: Say) -> int:
         """Distils, and prints how far the student is behind."""
+        require_source(self.source, "run folder", "policy file")
         from robot_gcrl.train.distill import Course, distill, format_distillation
         from robot_gcrl.train.distilling import Lesson
 

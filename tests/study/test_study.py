@@ -94,7 +94,10 @@ def test_equal_wall_time_leaves_the_steps_no_say():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"variants": {"x": {"agent.dept": 8}}}, "Unknown setting 'agent.dept' with value 8"),
+        (
+            {"variants": {"x": {"agent.dept": 8}}},
+            "Unknown setting 'agent.dept'. Did you mean 'agent.depth'",
+        ),
         ({"variants": {"x": {"agent.loss": "ppo"}}}, "agent.loss = 'ppo'. Expected one of infonce"),
         ({"variants": {"x": {"agent.depth": 6}}}, "Agent setting depth is 6"),
         ({"tasks": ["reachr"]}, "Unknown task 'reachr'. Did you mean 'reacher'?"),

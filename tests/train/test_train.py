@@ -136,6 +136,8 @@ def test_an_evaluation_that_a_signal_prevented_is_made_up_for(tmp_path):
         more = _resume(run)
         assert more.returncode == 0, more.stderr
         assert len([line for line in read_metrics(run) if "success_any" in line]) == 1
+    # Seen to fail: a run that was done compiled for a minute, and said nothing
+    assert more.stderr == "The run has its 512 control steps. Raise --steps to go on.\n"
 
 
 # Seen to fail: with the folder made before the engine.
