@@ -8,6 +8,7 @@ from robot_gcrl.errors import ConfigError, UnknownNameError
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Budget, Hints, Task
 from robot_gcrl.train import presets
+from robot_gcrl.train.config import flat, option
 from robot_gcrl.train.presets import PRESETS, make_train_config
 
 
@@ -117,3 +118,34 @@ def test_a_task_without_a_budget(task: Task, monkeypatch: pytest.MonkeyPatch) ->
         f"Task {task.name!r} has no budget for the preset 'laptop'. It has: smoke. Choose one of "
         "them with --preset, or add the budget to the task's hints."
     )
+
+
+def test_the_page_of_presets_is_what_they_set() -> None:
+    # Seen to fail: with 512 in place of 256 worlds in the row of --num-envs
+    page = Path(__file__).resolve().parents[2] / "docs" / "learning" / "presets.md"
+    head, _, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in page.read_text().partition("## ")[0].splitlines()
+        if line.startswith("|")
+    ]
+    assert set(head[1:]) == set(PRESETS)
+    reacher = load_task("reacher")
+    settings = {
+        name: {
+            option(k): str(v)
+            for k, v in flat(
+                make_train_config(reacher, task_reference="reacher", preset=name)
+            ).items()
+        }
+        for name in PRESETS
+    }
+    set_by_any = {option(name) for preset in PRESETS.values() for name in preset}
+    assert {row[0] for row in rows} == set_by_any
+    for setting, *cells in rows:
+        for preset, cell in zip(head[1:], cells, strict=True):
+            if cell not in ("budget", "horizon"):
+                assert cell == settings[preset][setting], (setting, preset)
+            else:
+                assert setting.removeprefix("--agent.").removeprefix("--").replace(
+                    "-", "_"
+                ) not in (name.removeprefix("agent.") for name in PRESETS[preset])

@@ -65,6 +65,13 @@ def test_no_metric_is_constant(smoke):
         assert (np.diff(values[name]) >= 0).all()
 
 
+def test_every_metric_is_explained(smoke):
+    # Seen to fail: no page said what the keys of metrics.jsonl are
+    page = (ROOT / "docs" / "learning" / "metrics.md").read_text()
+    keys = {name for line in read_metrics(smoke[0]) for name in line}
+    assert [name for name in sorted(keys) if f"`{name}`" not in page] == []
+
+
 def test_a_run_says_what_it_will_do(smoke):
     _, messages = smoke
     for word in ("arm_reach_easy", "native", "16 worlds", "16,384 control steps", "MiB", "seed 0"):
