@@ -95,6 +95,7 @@ def test_a_policy_file_without_critic_acts(run, tmp_path):
     # Seen to fail: a policy file was refused for what it never holds, after all was loaded
     unsaid = policy_rows(file, episodes=2)
     np.testing.assert_array_equal(unsaid.actions, mean.actions)
+    assert unsaid.summary is not None
     assert unsaid.summary["actions"] == "mean"
     with pytest.raises(ConfigError) as caught:
         policy_rows(file, episodes=2, actions="sampled")
