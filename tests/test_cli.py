@@ -274,3 +274,34 @@ def test_a_path_where_nothing_is_is_called_by_all_it_could_be(
     assert capsys.readouterr().err == (
         f"robot-gcrl: There is no {kinds} 'nothere'. Expected one that exists. Check the path.\n"
     )
+
+
+# Seen to fail: nothing named the files; and with save() before show() a disk that refuses took the
+# table along.
+def test_evaluate_shows_its_table_and_names_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from robot_gcrl.train import assess
+    from robot_gcrl.viewer import film
+
+    out, video = tmp_path / "figures" / "a.json", tmp_path / "a.mp4"
+    monkeypatch.setattr(assess, "evaluate_run", lambda run, **options: {"rate": 0.5})
+    monkeypatch.setattr(assess, "format_table", str)
+    monkeypatch.setattr(film, "require_film_of_run", lambda *arguments: None)
+    monkeypatch.setattr(film, "film_run", lambda run, path, **options: path)
+    words = ["evaluate", "runs/x", "--out", str(out)]
+    assert cli.main([*words, "--video", str(video)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "{'rate': 0.5}\n"
+    assert said.err == f"Wrote {out}\nWrote {video}\n"
+
+    def evaluate_and_lose_the_folder(run: Path, **options: object) -> dict[str, float]:
+        out.unlink()
+        out.parent.rmdir()
+        return {"rate": 0.5}
+
+    monkeypatch.setattr(assess, "evaluate_run", evaluate_and_lose_the_folder)
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == "{'rate': 0.5}\n"
+    assert said.err.startswith(f"robot-gcrl: Cannot write '{out}': No such file or directory.")
