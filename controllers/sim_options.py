@@ -42,6 +42,15 @@ class Options:
     json: bool
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds to each option its default, where it has one that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == math.inf:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def parse(arguments: Sequence[str]) -> Options:
     """The options of a command line.
 
@@ -50,7 +59,9 @@ def parse(arguments: Sequence[str]) -> Options:
     """
     parser = argparse.ArgumentParser(
         prog="robot-gcrl controller sim",
-        description="A process in which C MuJoCo plays robots that a policy server commands.",
+        description="A process in which C MuJoCo plays robots that a policy server commands. It "
+        "goes on until Ctrl-C with the goals that operators set, or for --episodes or --seconds.",
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     _add_whom(parser)

@@ -5,6 +5,7 @@ after saving, 141 nobody reads any more.
 """
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,13 @@ from robot_gcrl.errors import RobotGcrlError, unknown_name
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+# What is imported under another name than it is installed by
+_PACKAGES = {
+    "PIL": "pillow",
+    "mujoco.mjx": "mujoco-mjx",
+    "orbax": "orbax-checkpoint",
+    "zmq": "pyzmq",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RobotGcrlError as error:
         # One line, whatever a message of another library within it looked like
         sys.stderr.write(f"robot-gcrl: {' '.join(str(error).split())}\n")
+        return USER_ERROR
+    except ModuleNotFoundError as error:
+        package = _absent_package(error)
+        if package is None:
+            raise
+        sys.stderr.write(
+            f"robot-gcrl: The package {package!r} is not installed, which robot-gcrl "
+            f"{_split(words)[0]} needs. Expected all that robot-gcrl depends on. Install it from "
+            "the checkout: python -m pip install --constraint constraints.txt . (on a robot's "
+            "computer see docs/install.md)\n"
+        )
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -88,9 +107,21 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
     raise unknown_name("command", given, group or COMMANDS, see="robot-gcrl --help")
 
 
+def _absent_package(error: ModuleNotFoundError) -> str | None:
+    """The package of other people that an import missed; None if it is there, or ours."""
+    module = error.name or ""
+    if module in _PACKAGES:
+        return _PACKAGES[module]
+    top = module.partition(".")[0]
+    if top in ("", "robot_gcrl") or top in sys.stdlib_module_names:
+        return None
+    return None if importlib.util.find_spec(top) else _PACKAGES.get(top, top)
+
+
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    rows = [f"  {name:<{width}}  {(kind.__doc__ or '').strip()}" for name, kind in COMMANDS.items()]
+    first = {name: (kind.__doc__ or "").partition("\n")[0] for name, kind in COMMANDS.items()}
+    rows = [f"  {name:<{width}}  {line}" for name, line in first.items()]
     return "\n".join(
         (
             "usage: robot-gcrl COMMAND [OPTIONS]",

@@ -65,7 +65,9 @@ class ViewerError(RobotGcrlError):
     """A viewer that cannot be shown as it was asked to."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> UnknownNameError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, see: str, lists: bool = True
+) -> UnknownNameError:
     """Returns the error for `name`, which is none of `known`, with the closest name suggested.
 
     Args:
@@ -73,8 +75,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, see: str) -> Unk
       name: what the user wrote.
       known: the names that exist.
       see: a command or a list that shows them all.
+      lists: whether all of them are told where none is close; not of dozens.
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else f"Known: {', '.join(names)}. "
+    listed = f"Known: {', '.join(names)}. " if lists else ""
+    hint = f"Did you mean {close[0]!r}? " if close else listed
     return UnknownNameError(f"Unknown {kind} {name!r}. {hint}See: {see}")

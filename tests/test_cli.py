@@ -210,3 +210,98 @@ def test_runs_side_by_side_share_an_accelerator() -> None:
     assert environ[preallocate] == "false"
     assert environment_of_runs(environ, parallel=1) == {"HOME": "/here"}
     assert environment_of_runs(environ, parallel=3) == {"HOME": "/here", fraction: "0.250"}
+
+
+def test_train_without_a_task_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: the look at the words for --engine zipped an empty list with [""]
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == (
+        "robot-gcrl: No task was given. Expected --task NAME, --task FILE.py:NAME or --resume "
+        "RUN. See: robot-gcrl tasks\n"
+    )
+
+
+# Seen to fail: the folder of --out was looked at after the work, whose result was lost.
+@pytest.mark.parametrize(
+    "words", [["evaluate", "r"], ["gate", "p"], ["bench", "serve"], ["bench", "physics"]]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"robot-gcrl: Cannot write '{tmp_path}': Is a directory. Expected a file in a folder that "
+        "can be written to. Change --out.\n"
+    )
+
+
+def test_the_folder_of_a_result_is_made_and_its_file_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen to fail: "No such file or directory", and nothing said where the file went
+    from robot_gcrl.commands.base import prepare_out, save
+
+    out = tmp_path / "figures" / "result.json"
+    prepare_out(out)
+    save(out, {"rate": 0.5})
+    assert json.loads(out.read_text()) == {"rate": 0.5}
+    assert capsys.readouterr().err == f"Wrote {out}\n"
+
+
+def test_the_help_of_keys_says_where_they_go(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: a refused client was sent to `keys --help`, which named neither --key nor --keys
+    with pytest.raises(SystemExit):
+        cli.main(["keys", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "serve, view and controller sim take --keys FOLDER" in said
+    assert "--key FOLDER/NAME.key_secret" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (["dataset", "nothere", "--out", "x.npz"], "run folder, policy file or recording"),
+        (["view", "nothere"], "run folder or policy file"),
+        (["critic", "nothere"], "run folder or policy file"),
+        (["distill", "nothere"], "run folder or policy file"),
+    ],
+)
+def test_a_path_where_nothing_is_is_called_by_all_it_could_be(
+    words: list[str], kinds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen to fail: who had misspelt a run folder was told of recordings or policy files alone
+    assert cli.main(words) == 2
+    assert capsys.readouterr().err == (
+        f"robot-gcrl: There is no {kinds} 'nothere'. Expected one that exists. Check the path.\n"
+    )
+
+
+# Seen to fail: nothing named the files; and with save() before show() a disk that refuses took the
+# table along.
+def test_evaluate_shows_its_table_and_names_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from robot_gcrl.train import assess
+    from robot_gcrl.viewer import film
+
+    out, video = tmp_path / "figures" / "a.json", tmp_path / "a.mp4"
+    monkeypatch.setattr(assess, "evaluate_run", lambda run, **options: {"rate": 0.5})
+    monkeypatch.setattr(assess, "format_table", str)
+    monkeypatch.setattr(film, "require_film_of_run", lambda *arguments: None)
+    monkeypatch.setattr(film, "film_run", lambda run, path, **options: path)
+    words = ["evaluate", "runs/x", "--out", str(out)]
+    assert cli.main([*words, "--video", str(video)]) == 0
+    said = capsys.readouterr()
+    assert said.out == "{'rate': 0.5}\n"
+    assert said.err == f"Wrote {out}\nWrote {video}\n"
+
+    def evaluate_and_lose_the_folder(run: Path, **options: object) -> dict[str, float]:
+        out.unlink()
+        out.parent.rmdir()
+        return {"rate": 0.5}
+
+    monkeypatch.setattr(assess, "evaluate_run", evaluate_and_lose_the_folder)
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == "{'rate': 0.5}\n"
+    assert said.err.startswith(f"robot-gcrl: Cannot write '{out}': No such file or directory.")

@@ -7,10 +7,11 @@
 
 `run` trains and evaluates each cell with the commands of `robot-gcrl` and appends a JSON line to
 the results (docs/results/NAME.jsonl), also for a run that failed, with its reason. What is in the
-file is not done again; an interrupted run goes on. Evaluation is on starts and goals that training
-never drew, and on another seed than that of published tables. Every run has its task's control
-steps, or with --minutes (or `minutes` in the file) the same wall time: give that a quiet machine.
-`report` prints tables in Markdown; a run that failed counts as a success of 0.
+file is not done again (--out FILE does all of it anew); an interrupted run goes on. Evaluation is
+on starts and goals that training never drew, and on another seed than that of published tables.
+Every run has its task's control steps, or with --minutes (or `minutes` in the file) the same wall
+time: give that a quiet machine. `report` prints tables in Markdown; a run that failed counts as a
+success of 0.
 """
 
 import argparse
@@ -56,7 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
         out=arguments.out or ROOT / "docs" / "results" / f"{study.name}.jsonl",
         parallel=arguments.parallel,
     )
-    return 0 if runner.do(cells_of(study)) else INTERRUPTED
+    cells = cells_of(study)
+    done = len(cells) - len(runner.missing(cells))
+    if done:
+        told = f"{done} of {len(cells)} runs are in {runner.out}; --out FILE does them anew"
+        sys.stderr.write(f"study: {told}\n")
+    return 0 if runner.do(cells) else INTERRUPTED
 
 
 def chosen_study(arguments: argparse.Namespace) -> Study:

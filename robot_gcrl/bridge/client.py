@@ -1,12 +1,19 @@
 """The robot's end of the bridge: reports out, commands in, and the guard before the motors.
 
-    client = RobotClient(contract, profile, robot="arm0", endpoint=find_server(None),
-                         position=q, velocity=dq)
+    contract = read_policy("NAME.policy").contract
+    position, velocity = read_joints()
+    client = RobotClient(contract, load_profile("arm"), robot="arm0", endpoint=find_server(None),
+                         position=position, velocity=velocity)
+    pacer = Pacer(round(contract.control_dt * 1e9))
     with client:
-        while running:
+        while running():
             pacer.wait()
-            tick = client.step(inputs, q, dq)
+            position, velocity = read_joints()
+            tick = client.step(read_inputs(position, velocity), position, velocity)
             write_to_motors(tick.ctrl)
+    while moving():  # it has said bye, and writes the safe stop
+        pacer.wait()
+        write_to_motors(client.tick(*read_joints()).ctrl)
 
 `step` is `report`, `receive`, `accept` and `tick`, which simulators call apart. Nothing here waits
 longer than it is told to, and nothing that a server sends or fails to send makes `tick` return

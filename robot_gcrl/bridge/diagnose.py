@@ -14,6 +14,7 @@ import numpy as np
 from robot_gcrl.bridge.endpoint import (
     Endpoint,
     find_server,
+    parse_endpoint,
     running_servers,
     runtime_folder,
     stops_file,
@@ -71,9 +72,10 @@ def diagnose(
         endpoint = find_server(connect)
     except BridgeError as error:
         return [Finding("server", False, str(error))]
-    found += _address(endpoint)
-    found += _stops(endpoint)
-    found.append(_keys(endpoint, security))
+    bound = _bound(endpoint)
+    found += _address(endpoint, bound)
+    found += _stops(bound or endpoint)
+    found.append(_keys(endpoint, bound, security))
     with OperatorClient(endpoint, None, "doctor", security) as client:
         try:
             client.connect(timeout)
@@ -119,10 +121,28 @@ def _registrations() -> list[Finding]:
     return found
 
 
-def _address(endpoint: Endpoint) -> list[Finding]:
+def _bound(endpoint: Endpoint) -> Endpoint | None:
+    """What the server at this address listens on; None of one that this user did not start here.
+
+    One that listens on every address is reached by 127.0.0.1 too.
+    """
+    bound = [parse_endpoint(server["endpoint"]) for server in running_servers()]
+    same = [other for other in bound if other == endpoint]
+    if same or not endpoint.is_local:
+        return same[0] if same else None
+    same = [b for b in bound if b.host in ("0.0.0.0", "[::]", "::") and b.port == endpoint.port]
+    return same[0] if same else None
+
+
+def _address(endpoint: Endpoint, bound: Endpoint | None) -> list[Finding]:
     if endpoint.host:
-        reach = "this machine alone" if endpoint.is_local else "other machines too"
-        return [Finding("address", True, f"{endpoint.text} can be reached by {reach}")]
+        listens = bound or endpoint
+        text = f"{listens.text} can be reached by other machines too"
+        if listens.is_local:
+            text = f"{listens.text} can be reached by this machine alone"
+            if bound is None:
+                text += "; on what else its server listens is not known here"
+        return [Finding("address", True, text)]
     return [
         _socket_file(Path(address.removeprefix("ipc://")))
         for address in (endpoint.control, endpoint.telemetry)
@@ -162,14 +182,17 @@ def _stop(robot: str, reason: str) -> Finding:
     return Finding("stops", False, f"{who} must stay stopped: {reason}", mend)
 
 
-def _keys(endpoint: Endpoint, security: ClientSecurity | None) -> Finding:
+def _keys(endpoint: Endpoint, bound: Endpoint | None, security: ClientSecurity | None) -> Finding:
     if security is not None:
         own, server = security.own, security.server
         return Finding("keys", True, f"{own.role} {own.name!r}, for the server {server.name!r}")
-    if endpoint.is_local:
+    if not endpoint.host or (bound is not None and bound.is_local):
         return Finding("keys", True, "none: this machine alone can connect")
+    if endpoint.is_local and bound is None:
+        return Finding("keys", True, "none were given; the server may ask for some")
     mend = "make some with robot-gcrl keys; give --keys to the server and --key here"
-    return Finding("keys", False, "none, and the server is on another machine", mend)
+    where = "is on another machine" if bound is None else "listens to other machines"
+    return Finding("keys", False, f"none, and the server {where}", mend)
 
 
 def _server(client: OperatorClient, timeout: float) -> list[Finding]:

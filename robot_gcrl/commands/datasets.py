@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.commands.base import DONE, Engine, Say, show
+from robot_gcrl.commands.base import DONE, Engine, Say, require_source, show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,9 @@ class Dataset:
     """Whole episodes, each with its own start and goal."""
     goals: Literal["train", "eval"] = "train"
     """Distribution of starts and goals."""
-    actions: Literal["mean", "sampled", "random"] = "sampled"
-    """What acts: the policy's samples, its mean, or actions that are uniform in [-1, 1]."""
+    actions: Literal["mean", "sampled", "random"] | None = None
+    """What acts: the policy's samples, its mean, or actions that are uniform in [-1, 1]; without
+    it, samples, but the mean of a policy file that holds no standard deviations."""
     seed: int = 0
     """Seed of everything random."""
     engine: Engine = "auto"
@@ -38,6 +39,7 @@ class Dataset:
 
     def run(self, say: Say) -> int:
         """Writes the file and says what is in it."""
+        require_source(self.source, "run folder", "policy file", "recording")
         from robot_gcrl.dataset.make import format_dataset, make_dataset
 
         simulated = [f for f in fields(self) if f.name not in ("source", "out", "json")]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, save, show
+from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, prepare_out, save, show
 from robot_gcrl.errors import ConfigError, unknown_name
 
 
@@ -50,6 +50,7 @@ class Gate:
 
     def run(self, say: Say) -> int:
         """Prints the rows and the verdict; done is only a policy that passed."""
+        prepare_out(self.out)
         from robot_gcrl.gate.gate import run_gate
         from robot_gcrl.gate.table import format_gate
 
@@ -67,9 +68,8 @@ class Gate:
             randomize=self.randomize,
             seed=self.seed,
         )
-        if self.out is not None:
-            save(self.out, result)
         show(say, format_gate(result), result, as_json=self.json)
+        save(self.out, result)
         return DONE if result["verdict"]["passed"] else USER_ERROR
 
 
@@ -92,15 +92,15 @@ class BenchServe:
 
     def run(self, say: Say) -> int:
         """Prints the figures beside their limits."""
+        prepare_out(self.out)
         from robot_gcrl.bench.serve import bench_serve
         from robot_gcrl.bench.table import format_serve
 
         result = bench_serve(
             policy=self.policy, seconds=self.seconds, samples=self.samples, robots=self.robots
         )
-        if self.out is not None:
-            save(self.out, result)
         show(say, format_serve(result), result, as_json=self.json)
+        save(self.out, result)
         return DONE
 
 

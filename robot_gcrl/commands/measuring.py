@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from robot_gcrl.commands.base import DONE, Say, save, show
+from robot_gcrl.commands.base import DONE, Say, prepare_out, save, show
 from robot_gcrl.errors import ConfigError
 
 
@@ -38,6 +38,7 @@ class BenchPhysics:
                 "Both --markdown and --json were given. Expected at most one form of output. Leave "
                 "one out; --out FILE writes the JSON object beside a table."
             )
+        prepare_out(self.out)
         from robot_gcrl.bench.physics import bench_physics
         from robot_gcrl.bench.physics_table import format_physics, markdown_physics
 
@@ -49,8 +50,7 @@ class BenchPhysics:
             seconds=self.seconds,
             compilation=not self.skip_compilation,
         )
-        if self.out is not None:
-            save(self.out, result)
         table = markdown_physics(result) if self.markdown else format_physics(result)
         show(say, table, result, as_json=self.json)
+        save(self.out, result)
         return DONE

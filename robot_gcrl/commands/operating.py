@@ -131,7 +131,15 @@ class Clear(Connection):
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """Makes a key, so that a server can listen to other machines."""
+    """Makes a key, so that a server can listen to other machines.
+
+    One of each role: server, robot (its id), operator. To another machine go its own secret file
+    and the server's public one, as FOLDER/NAME.key_secret and FOLDER/public/SERVER.key, readable by
+    its user alone (chmod -R go= FOLDER).
+
+    There: serve, view and controller sim take --keys FOLDER; goal, stop, clear, bridge ping, bridge
+    doctor and controller template --key FOLDER/NAME.key_secret.
+    """
 
     folder: Positional[Path]
     """Folder of keys; made, readable by this user alone, where it does not exist."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.commands.base import DONE, USER_ERROR, Say, show
+from robot_gcrl.commands.base import DONE, USER_ERROR, Say, require_source, show
 
 if TYPE_CHECKING:
     from robot_gcrl.policy.runtime.file import PolicyFile
@@ -77,6 +77,7 @@ class Critic:
 
     def run(self, say: Say) -> int:
         """Prints the rank correlations and draws the picture."""
+        require_source(self.source, "run folder", "policy file")
         from robot_gcrl.policy.runtime import read_policy
 
         if not self.source.is_dir():

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from robot_gcrl.commands.base import DONE, USER_ERROR, Engine, Say, save, show
+from robot_gcrl.commands.base import (
+    DONE,
+    USER_ERROR,
+    Engine,
+    Say,
+    prepare_out,
+    require_source,
+    save,
+    show,
+)
 from robot_gcrl.errors import ConfigError
 
 
@@ -100,6 +109,7 @@ class Evaluate:
     def run(self, say: Say) -> int:
         """Prints the table of success."""
         film = self._film()
+        prepare_out(self.out)
         from robot_gcrl.train.assess import evaluate_run, format_table
 
         result = evaluate_run(
@@ -114,9 +124,8 @@ class Evaluate:
             best_of=self.best_of,
             spread=self.spread,
         )
-        if self.out is not None:
-            save(self.out, result)
         show(say, format_table(result), result, as_json=self.json)
+        save(self.out, result)
         film()
         return DONE
 
@@ -142,7 +151,7 @@ class Evaluate:
 
         look = Look(camera=self.camera, path=self.path, side_by_side=self.side_by_side)
         require_film_of_run(self.run_folder, self.video, look)
-        return functools.partial(
+        make = functools.partial(
             film_run,
             self.run_folder,
             self.video,
@@ -152,6 +161,7 @@ class Evaluate:
             checkpoint=self.checkpoint,
             look=look,
         )
+        return lambda: sys.stderr.write(f"Wrote {make()}\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +203,7 @@ class Distill:
 
     def run(self, say: Say) -> int:
         """Distils, and prints how far the student is behind."""
+        require_source(self.source, "run folder", "policy file")
         from robot_gcrl.train.distill import Course, distill, format_distillation
         from robot_gcrl.train.distilling import Lesson
 

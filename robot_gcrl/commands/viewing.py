@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.commands.base import Say
+from robot_gcrl.commands.base import Say, require_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class View:
     port: int = 0
     """Port of the page; 0 takes the first free one from 8080 on."""
     open_browser: bool = True
-    """Open a browser."""
+    """Whether a browser is opened; without one the address is printed alone."""
     tour: Path = Path("tour.json")
     """File of the tour that the panel saves and loads."""
     seed: int = 0
@@ -47,7 +47,9 @@ class View:
 
     def run(self, say: Say) -> int:
         """Shows it until the person ends it."""
+        del say
+        if self.source is not None:
+            require_source(self.source, "run folder", "policy file")
         from robot_gcrl.viewer.view import ViewOptions, view
 
-        del say
         return view(ViewOptions(**vars(self)))

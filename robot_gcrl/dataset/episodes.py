@@ -48,7 +48,7 @@ def policy_rows(
     *,
     episodes: int = 1000,
     goals: Goals = "train",
-    actions: Actions = "sampled",
+    actions: Actions | None = None,
     seed: int = 0,
     engine: str = "auto",
     checkpoint: Checkpoint = "best",
@@ -61,7 +61,8 @@ def policy_rows(
       source: run folder or policy file.
       episodes: how many.
       goals: which distribution starts and goals are drawn from.
-      actions: "sampled" from the policy, its "mean", or "random": uniform in [-1, 1].
+      actions: "sampled" from the policy, its "mean", or "random": uniform in [-1, 1]; None samples
+        where the standard deviations are known, as of a run folder, and else takes the mean.
       seed: of everything random.
       engine: what steps the worlds.
       checkpoint: of a run folder.
@@ -79,6 +80,7 @@ def policy_rows(
             )
     check_seed(seed)
     teacher = load_teacher(source, task=task, checkpoint=checkpoint, needs_critic=False)
+    actions = actions or ("sampled" if teacher.spreads else "mean")
     if actions == "sampled" and not teacher.spreads:
         raise ConfigError(
             f"--actions sampled of {source}, a file of the means alone. Expected a policy whose "

@@ -45,9 +45,11 @@ def make_dataset(source: Path, out: Path, given: Settings) -> dict[str, Any]:
 def format_dataset(result: Mapping[str, Any]) -> str:
     """What `make_dataset` returns as a line for a terminal."""
     fell = f", {result['terminated']:,} of them ended by a fall" if result["terminated"] else ""
+    actions = result["summary"].get("actions")
+    acted = "" if actions is None else f"; actions: {actions}"
     return (
         f"{result['dataset']}: {result['rows']:,} rows, {result['episodes']:,} episodes of task "
-        f"{result['task']}{fell}"
+        f"{result['task']}{fell}{acted}"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from robot_gcrl.errors import ConfigError
+from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.study.study import Study
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.collecting import refuse_collecting, refuse_idle, refuse_unread
@@ -131,10 +131,7 @@ def _typed(base: TrainConfig, options: Mapping[str, Any]) -> TrainConfig:
     content = to_content(base)
     for name, value in options.items():
         if name not in known or name in ("run", "task"):
-            raise ConfigError(
-                f"Unknown setting {name!r} with value {value!r}. Known: {', '.join(known)}. "
-                "See: robot-gcrl train --help"
-            )
+            raise unknown_name("setting", name, known, see="robot-gcrl train --help", lists=False)
         group, _, inner = name.rpartition(".")
         (content[group] if group else content)[inner] = value
     return from_content(content)

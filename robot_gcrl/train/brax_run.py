@@ -46,7 +46,7 @@ def require_brax(config: TrainConfig, *, resume: bool) -> None:
     if importlib.util.find_spec("brax") is None:
         raise ConfigError(
             f"Algorithm {config.algorithm!r} needs brax, which is not installed. Expected the "
-            "extra. Install it with: python -m pip install 'robot-gcrl[brax]'"
+            "extra. Install it from the checkout: python -m pip install '.[brax]'"
         )
     brax_plan(config)
 

@@ -144,6 +144,12 @@ class RunFolder:
         return slot.newest(self._slot("last")) is not None
 
     @property
+    def last_info(self) -> CheckpointInfo | None:
+        """Where in the run its last checkpoint was taken; None if there is none."""
+        folder = slot.newest(self._slot("last"))
+        return None if folder is None else _info(store.read_metadata(folder))
+
+    @property
     def has_best(self) -> bool:
         """Whether an evaluation has left a checkpoint."""
         return slot.newest(self._slot("best")) is not None

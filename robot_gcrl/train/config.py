@@ -16,7 +16,7 @@ from robot_gcrl.agents.baselines.config import Algorithm, BaselineConfig
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.env.proposal import GoalProposal
-from robot_gcrl.errors import ConfigError
+from robot_gcrl.errors import ConfigError, unknown_name
 
 Engine = Literal["native", "mjx", "warp"]
 Preset = Literal["default", "paper", "laptop", "smoke"]
@@ -250,7 +250,8 @@ def override(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
     """The configuration with the values of these dotted names ("agent.depth") replaced.
 
     Raises:
-      ConfigError: no field has such a name, or the result is out of range.
+      UnknownNameError: no field has such a name.
+      ConfigError: the result is out of range.
     """
     outer: dict[str, Any] = {}
     inner: dict[str, dict[str, Any]] = {}
@@ -260,10 +261,7 @@ def override(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
             outer[name] = value
             continue
         if name not in known:
-            raise ConfigError(
-                f"Unknown setting {name!r} with value {value!r}. Known: {', '.join(known)}. "
-                "See: robot-gcrl train --help"
-            )
+            raise unknown_name("setting", name, known, see="robot-gcrl train --help", lists=False)
         group, _, last = name.rpartition(".")
         (inner.setdefault(group, {}) if group else outer)[last] = value
     for group, changes in inner.items():

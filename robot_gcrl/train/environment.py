@@ -1,5 +1,6 @@
 """What the process environment must say before JAX is imported."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -43,7 +44,7 @@ def steps_natively(words: Sequence[str]) -> bool:
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Options and their values, written `--name value` or `--name=value`."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in itertools.pairwise([*words, ""]):
         name, equals, value = word.partition("=")
         yield name, value if equals else following
 

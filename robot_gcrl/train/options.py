@@ -7,16 +7,16 @@ once more together with the choices, so that a setting that follows from another
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from robot_gcrl.agents.baselines.config import Algorithm
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.collecting import refuse_collecting, refuse_unread
-from robot_gcrl.train.config import Preset, TrainConfig, flat, resumed
+from robot_gcrl.train.config import Engine, Preset, TrainConfig, flat, resumed
 
 # Whose settings `robot-gcrl train --help` shows where no task is given
 _EXAMPLE_TASK = "arm_reach"
@@ -49,6 +49,19 @@ class Choice:
     """File of recorded trajectories to learn from."""
     resume: Path | None = None
     """Run folder to continue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown(TrainConfig):
+    """The settings as help shows them, beside what only begins a run.
+
+    Parsed before, as a `Choice`: named here so that help has all options in one list.
+    """
+
+    engine: Annotated[Engine, tyro.conf.arg(metavar="{auto,native,mjx,warp}")]
+    """Physics engine that steps the worlds; auto is native on a CPU and mjx on an accelerator."""
+    resume: Path | None = None
+    """Run folder to continue with the settings in it, without --task."""
 
 
 def parse_train(words: Sequence[str]) -> tuple[TrainConfig, bool]:
@@ -115,16 +128,16 @@ def _resume(choice: Choice, folder: Path, rest: list[str]) -> TrainConfig:
 
 def _given(defaults: TrainConfig, rest: list[str]) -> dict[str, Any]:
     """The settings on the command line that differ from the defaults, by dotted name."""
+    shown = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
     parsed = tyro.cli(
-        TrainConfig,
+        _Shown,
         prog=_PROGRAM,
         description=_DESCRIPTION.format(task=defaults.task, preset=defaults.preset),
         args=[_FROM.sub("--start-from", word) for word in rest],
-        default=defaults,
-        config=(tyro.conf.FlagCreatePairsOff,),
+        default=_Shown(**shown),
     )
-    before = flat(defaults)
-    return {name: value for name, value in flat(parsed).items() if value != before[name]}
+    before, after = flat(defaults), flat(parsed)
+    return {name: after[name] for name in before if after[name] != before[name]}
 
 
 def _no_task() -> ConfigError:

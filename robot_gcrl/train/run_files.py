@@ -123,6 +123,12 @@ def read_config(folder: Path) -> tuple[TrainConfig, str]:
     """
     path = folder / CONFIG_FILE
     if not path.is_file():
+        if folder.is_file():
+            raise CheckpointError(
+                f"{folder} is no run folder: it is a file. Expected a folder that robot-gcrl train "
+                "wrote: a policy file holds neither replay nor settings. Name the run that it was "
+                "exported from."
+            )
         what = f"holds no {CONFIG_FILE}" if folder.is_dir() else "does not exist"
         raise CheckpointError(
             f"{folder} is no run folder: it {what}. Expected a folder that robot-gcrl train "

@@ -56,8 +56,8 @@ def require_tracker(name: Track) -> None:
     if name in _WHEELS and importlib.util.find_spec(name) is None:
         raise ConfigError(
             f"--track {name} needs the package {name}, which is not installed. Expected it "
-            f"beside robot-gcrl. Install it with: pip install {_WHEELS[name]} (or all trackers: "
-            "pip install 'robot-gcrl[track]')"
+            f"beside robot-gcrl. Install it with: pip install {_WHEELS[name]} (or all trackers, "
+            "from the checkout: pip install '.[track]')"
         )
 
 

@@ -18,6 +18,12 @@ from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.announce import announcement
 from robot_gcrl.train.brax_run import BraxRun, require_brax
+from robot_gcrl.train.budget import (
+    is_measured,
+    said_of_spent,
+    steps_per_iteration,
+    total_iterations,
+)
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset, load_dataset, note_dataset, require_dataset
@@ -33,7 +39,7 @@ from robot_gcrl.train.loop import (
     update_counts,
 )
 from robot_gcrl.train.memory import check_memory
-from robot_gcrl.train.metrics import MetricsWriter, read_metrics
+from robot_gcrl.train.metrics import MetricsWriter
 from robot_gcrl.train.offline import make_offline_program
 from robot_gcrl.train.run_files import require_trained
 from robot_gcrl.train.start import Start, format_start, read_start, take_over
@@ -62,17 +68,16 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     require_tracker(config.track)
     if config.algorithm in BRAX:
         return _train_with_brax(task, config, resume=resume, started=started)
+    opened = _resumed(task, config) if resume else None
+    if opened is not None and (said := said_of_spent(opened)):
+        sys.stderr.write(said)
+        return config.run
     dataset, program = _program(task, config)  # refuses what cannot run, before anything is written
-    if resume:
-        require_trained(config.run)
-    opened = RunFolder.open(config.run, config) if resume else None
     start = None if opened is not None and opened.has_last else read_start(task, config)
     if opened is None:
         opened = RunFolder.create(config.run, config, task.contract.sha256)
-    else:
-        opened.require_contract(task.contract.sha256)
-        if dataset is not None:
-            require_dataset(config.run, dataset)
+    elif dataset is not None:
+        require_dataset(config.run, dataset)
     with opened as folder, Interrupt() as interrupt:
         if dataset is not None:
             note_dataset(folder.path, dataset)
@@ -86,6 +91,14 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
             run.go(interrupt, view)
     interrupt.raise_if_set()
     return config.run
+
+
+def _resumed(task: Task, config: TrainConfig) -> RunFolder:
+    """The folder of a run that can go on with this task."""
+    require_trained(config.run)
+    folder = RunFolder.open(config.run, config)
+    folder.require_contract(task.contract.sha256)
+    return folder
 
 
 def _train_with_brax(task: Task, config: TrainConfig, *, resume: bool, started: float) -> Path:
@@ -199,11 +212,11 @@ class Run:
 
     @property
     def _per_iteration(self) -> int:
-        return self._collected or self._config.rollout
+        return steps_per_iteration(self._config)
 
     @property
     def _total_iterations(self) -> int:
-        return -(-self._config.steps // self._per_iteration)
+        return total_iterations(self._config)
 
     @functools.cached_property
     def _evaluation_iterations(self) -> set[int]:
@@ -215,9 +228,8 @@ class Run:
     @property
     def _owes_evaluation(self) -> bool:
         """Whether a signal came between an iteration and its evaluation."""
-        return self._iteration in self._evaluation_iterations and not any(
-            line["iteration"] == self._iteration and "success_any" in line
-            for line in read_metrics(self._folder.path)
+        return self._iteration in self._evaluation_iterations and not is_measured(
+            self._folder, self._iteration
         )
 
     def _iterate(self, view: LiveView) -> None:

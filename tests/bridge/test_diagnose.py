@@ -159,6 +159,32 @@ def test_another_machine_without_keys_is_told_so():
     )
 
 
+def test_a_server_that_listens_to_all_is_not_called_closed(folder):
+    # Seen to fail: asked by 127.0.0.1, "this machine alone can connect"
+    with Registration(parse_endpoint("tcp://0.0.0.0:45570"), "cart 123"):
+        for connect in ("tcp://127.0.0.1:45570", None):
+            found = by_name(diagnose(connect, timeout=0.1))
+            assert found["address"].text == (
+                "tcp://0.0.0.0:45570 can be reached by other machines too"
+            )
+            assert not found["keys"].ok
+            assert found["keys"].text == "none, and the server listens to other machines"
+    with Registration(parse_endpoint("tcp://127.0.0.1:45570"), "cart 123"):
+        found = by_name(diagnose("tcp://127.0.0.1:45570", timeout=0.1))
+    assert found["address"].text == "tcp://127.0.0.1:45570 can be reached by this machine alone"
+    assert found["keys"] == Finding("keys", True, "none: this machine alone can connect")
+
+
+def test_of_a_server_that_is_not_registered_only_what_is_known_is_said():
+    # Seen to fail: "none: this machine alone can connect" of somebody else's server
+    found = by_name(diagnose("tcp://127.0.0.1:45570", timeout=0.1))
+    assert found["address"].text == (
+        "tcp://127.0.0.1:45570 can be reached by this machine alone; on what else its server "
+        "listens is not known here"
+    )
+    assert found["keys"] == Finding("keys", True, "none were given; the server may ask for some")
+
+
 def test_keys_are_shown_and_wrong_ones_explained(tmp_path, folder):
     endpoint, keys = default_endpoint("cart"), tmp_path / "keys"
     make_keys(keys, role="server", name="desk")

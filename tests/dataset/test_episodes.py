@@ -92,8 +92,13 @@ def test_a_policy_file_without_critic_acts(run, tmp_path):
     np.testing.assert_allclose(mean.actions[:5], same.actions[:5], atol=1e-4)
     spread = policy_rows(file, episodes=2, actions="random").actions
     assert abs(float(spread.std()) - 1.0 / np.sqrt(3.0)) < 0.05
+    # Seen to fail: a policy file was refused for what it never holds, after all was loaded
+    unsaid = policy_rows(file, episodes=2)
+    np.testing.assert_array_equal(unsaid.actions, mean.actions)
+    assert unsaid.summary is not None
+    assert unsaid.summary["actions"] == "mean"
     with pytest.raises(ConfigError) as caught:
-        policy_rows(file, episodes=2)
+        policy_rows(file, episodes=2, actions="sampled")
     assert str(caught.value) == (
         f"--actions sampled of {file}, a file of the means alone. Expected a policy whose standard "
         "deviations are known. Name the run folder that it was exported from, or choose --actions "

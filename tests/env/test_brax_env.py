@@ -14,9 +14,7 @@ from robot_gcrl.contract.observe import goal_distances
 from robot_gcrl.errors import EngineError
 from tests.physics.models import arm_task
 
-brax_base = pytest.importorskip(
-    "brax.envs.base", reason="needs the extra: pip install 'robot-gcrl[brax]'"
-)
+brax_base = pytest.importorskip("brax.envs.base", reason="needs the extra: pip install '.[brax]'")
 
 from robot_gcrl.env import brax_compat  # noqa: E402  # after importorskip
 from robot_gcrl.env.brax_env import RobotEnv, wrap_for_training  # noqa: E402

@@ -25,7 +25,7 @@ from robot_gcrl.train.settings import make_train_config
 from robot_gcrl.train.train import train
 from tests.physics.models import box_task
 
-pytest.importorskip("brax.envs.base", reason="needs the extra: pip install 'robot-gcrl[brax]'")
+pytest.importorskip("brax.envs.base", reason="needs the extra: pip install '.[brax]'")
 
 from brax.training.acme import running_statistics, specs  # after importorskip
 from brax.training.distribution import NormalTanhDistribution

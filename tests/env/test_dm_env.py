@@ -13,7 +13,7 @@ from robot_gcrl.errors import EngineError, TaskError
 from robot_gcrl.task.registry import load_task
 from tests.physics.models import arm_task, box_task
 
-dm_env = pytest.importorskip("dm_env", reason="needs the extra: pip install 'robot-gcrl[dm]'")
+dm_env = pytest.importorskip("dm_env", reason="needs the extra: pip install '.[dm]'")
 
 from absl.testing import absltest  # noqa: E402  # of dm_env; after importorskip
 from dm_env import test_utils  # noqa: E402
@@ -75,12 +75,12 @@ def test_a_physics_without_dm_control_says_what_to_install(monkeypatch):
     with pytest.raises(EngineError) as error:
         _ = RobotEnvironment("reacher").physics
     assert "Expected the extra 'dm', for Python below 3.13." in str(error.value)
-    assert "pip install 'robot-gcrl[dm]'" in str(error.value)
+    assert "pip install '.[dm]'" in str(error.value)
 
 
 @pytest.fixture
 def env():
-    pytest.importorskip("dm_control", reason="needs the extra: pip install 'robot-gcrl[dm]'")
+    pytest.importorskip("dm_control", reason="needs the extra: pip install '.[dm]'")
     made = RobotEnvironment("arm_reach")
     made.reset()
     return made
@@ -133,7 +133,7 @@ def test_dm_controls_viewer_steps_and_restarts_our_task(env):
 
 
 def test_dm_control_draws_our_scene():
-    pytest.importorskip("dm_control", reason="needs the extra: pip install 'robot-gcrl[dm]'")
+    pytest.importorskip("dm_control", reason="needs the extra: pip install '.[dm]'")
     env = RobotEnvironment(load_task("reacher"))
     env.reset()
     try:

@@ -13,7 +13,7 @@ from robot_gcrl.errors import RenderingError, TaskError, UnknownNameError
 from robot_gcrl.task.registry import load_task, task_names
 from tests.physics.models import arm_task, box_task
 
-gym = pytest.importorskip("gymnasium", reason="needs the extra: pip install 'robot-gcrl[gym]'")
+gym = pytest.importorskip("gymnasium", reason="needs the extra: pip install '.[gym]'")
 
 from gymnasium.utils.env_checker import check_env  # noqa: E402  # after importorskip
 

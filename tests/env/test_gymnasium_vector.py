@@ -8,7 +8,7 @@ from robot_gcrl.env.single import SingleWorld
 from robot_gcrl.errors import TaskError
 from tests.physics.models import arm_task, box_task
 
-gym = pytest.importorskip("gymnasium", reason="needs the extra: pip install 'robot-gcrl[gym]'")
+gym = pytest.importorskip("gymnasium", reason="needs the extra: pip install '.[gym]'")
 
 from gymnasium.wrappers.vector import RecordEpisodeStatistics  # noqa: E402  # after importorskip
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("gymnasium", reason="needs the extra: pip install 'robot-gcrl[gym]'")
+pytest.importorskip("gymnasium", reason="needs the extra: pip install '.[gym]'")
 
 
 def successes(model, env, episodes):

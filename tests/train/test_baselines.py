@@ -286,6 +286,6 @@ def test_what_brax_cannot_do_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as caught:
         brax_run.require_brax(config, resume=False)
     assert str(caught.value) == (
-        "Algorithm 'ppo' needs brax, which is not installed. Expected the extra. Install it with: "
-        "python -m pip install 'robot-gcrl[brax]'"
+        "Algorithm 'ppo' needs brax, which is not installed. Expected the extra. Install it from "
+        "the checkout: python -m pip install '.[brax]'"
     )

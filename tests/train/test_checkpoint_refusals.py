@@ -57,6 +57,16 @@ def test_no_run_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_policy_file_is_no_run_folder(tmp_path: Path) -> None:
+    # Seen to fail: the file was said not to exist
+    file = tmp_path / "a.policy"
+    file.touch()
+    assert refusal(RunFolder.open, file) == (
+        f"{file} is no run folder: it is a file. Expected a folder that robot-gcrl train wrote: a "
+        "policy file holds neither replay nor settings. Name the run that it was exported from."
+    )
+
+
 def test_damaged_settings(run: Path) -> None:
     (run / "config.json").write_text('{"format": 1')
     assert refusal(RunFolder.open, run).startswith(f"{run}/config.json is damaged: JSONDecodeError")

@@ -54,10 +54,29 @@ def test_every_setting_is_an_option_with_help(capsys: pytest.CaptureFixture[str]
     text = re.sub(r"[│\s]+", " ", capsys.readouterr().out)
     for name, value in flat(make_train_config("arm_reach")).items():
         *group, last = option(name).removeprefix("--").split(".")
-        spelled = "--" + ".".join((*group, f"no-{last}" if value is True else last))
+        spelled = "--" + ".".join((*group, last))
+        if isinstance(value, bool):
+            spelled += ", --" + ".".join((*group, f"no-{last}"))
         described = re.search(rf"{spelled} (.*?)\(default", text)
         assert described, spelled
         assert len(re.findall(r"\b[a-z]+\b", described[1])) >= 3, spelled
+
+
+def test_help_has_what_only_begins_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    # Seen to fail: the list of options had no --resume, and --engine no auto
+    with pytest.raises(SystemExit):
+        parse_train(["--help"])
+    text = re.sub(r"[│\s]+", " ", capsys.readouterr().out)
+    assert "--resume {None}|PATH Run folder to continue" in text
+    assert "--engine {auto,native,mjx,warp} Physics engine" in text
+
+
+def test_a_flag_can_be_given_either_way() -> None:
+    # Seen to fail: --no-overlap alone existed, with a help that said what --overlap does
+    for word, value in (("--overlap", True), ("--no-overlap", False)):
+        assert parse_train(["--task", "reacher", word])[0].overlap is value
+    config, _ = parse_train(["--task", "reacher", "--preset", "paper", "--agent.final-norm"])
+    assert config.agent.final_norm
 
 
 def test_without_a_task_one_line_says_so() -> None:

@@ -8,6 +8,7 @@ from robot_gcrl.errors import ConfigError, UnknownNameError
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Budget, Hints, Task
 from robot_gcrl.train import presets
+from robot_gcrl.train.config import flat, option
 from robot_gcrl.train.presets import PRESETS, make_train_config
 
 
@@ -117,3 +118,32 @@ def test_a_task_without_a_budget(task: Task, monkeypatch: pytest.MonkeyPatch) ->
         f"Task {task.name!r} has no budget for the preset 'laptop'. It has: smoke. Choose one of "
         "them with --preset, or add the budget to the task's hints."
     )
+
+
+def test_the_page_of_presets_is_what_they_set() -> None:
+    # Seen to fail: with 512 in place of 256 worlds in the row of --num-envs
+    page = Path(__file__).resolve().parents[2] / "docs" / "learning" / "presets.md"
+    head, _, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in page.read_text().partition("## ")[0].splitlines()
+        if line.startswith("|")
+    ]
+    assert set(head[1:]) == set(PRESETS)
+    reacher = load_task("reacher")
+    settings: dict[str, dict[str, str]] = {
+        name: {
+            option(k): str(v)
+            for k, v in flat(
+                make_train_config(reacher, task_reference="reacher", preset=name)
+            ).items()
+        }
+        for name in PRESETS
+    }
+    set_by: dict[str, set[str]] = {name: set(map(option, own)) for name, own in PRESETS.items()}
+    assert {row[0] for row in rows} == set().union(*set_by.values())
+    for setting, *cells in rows:
+        for preset, cell in zip(head[1:], cells, strict=True):
+            if cell in ("budget", "horizon"):
+                assert setting not in set_by[preset]
+            else:
+                assert cell == settings[preset][setting], (setting, preset)

@@ -136,7 +136,7 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     assert str(error.value) == (
         "--track mlflow needs the package mlflow, which is not installed. Expected it beside "
         "robot-gcrl. Install it with: pip install mlflow-skinny sqlalchemy alembic (or all "
-        "trackers: pip install 'robot-gcrl[track]')"
+        "trackers, from the checkout: pip install '.[track]')"
     )
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import jax
 import mujoco
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_the_doctor_says_that_jax_finds_no_device(monkeypatch: pytest.MonkeyPatc
     def nothing() -> list[object]:
         raise RuntimeError("Unable to initialize backend 'cuda'")
 
-    monkeypatch.setattr(doctor.jax, "devices", nothing)
+    monkeypatch.setattr(jax, "devices", nothing)
     monkeypatch.setattr(doctor, "_rendering", lambda: {"ok": True})
     report = doctor.examine()
     assert not report["ok"]
