@@ -107,6 +107,7 @@ def make_point_maze(maze: Maze) -> Task:
             horizon=HORIZON_SHARE * seconds,
             goal_switch_interval=seconds,
             random_start_share=0.5,
+            input_bias=1.0,
             budgets=budgets(
                 laptop=Budget(
                     control_steps=cells * MAZE_LAPTOP.control_steps,

@@ -93,6 +93,8 @@ class Hints:
       random_start_share: share of training episodes that start from `Task.anywhere`.
       moving_share: share of a batch whose achieved goal changes until the goal that is learned:
         where a goal is an object's place, most rows are of an object at rest.
+      input_bias: how far biases of first layers begin from zero: 1 where goals must be told apart
+        that differ by little of their range, as 0.5 m in a maze of 40 m.
       budgets: by preset name.
     """
 
@@ -102,6 +104,7 @@ class Hints:
     near_goal_share: float = 0.0
     random_start_share: float = 0.0
     moving_share: float = 0.0
+    input_bias: float = 0.0
     budgets: Mapping[str, Budget]
 
 

@@ -179,9 +179,10 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         "random_start_share": hints.random_start_share,
         "agent.gamma": 1.0 - control_dt / hints.horizon,
         "agent.moving_share": hints.moving_share,
+        "agent.input_bias": hints.input_bias,
     }
     if preset == "paper":
-        departures = (*_PRACTICE, "agent.moving_share")
+        departures = (*_PRACTICE, "agent.moving_share", "agent.input_bias")
         settings |= dict.fromkeys(departures, 0.0) | {"near_goal_radius": None}
     return settings
 

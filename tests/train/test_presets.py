@@ -26,6 +26,7 @@ def task() -> Task:
         near_goal_share=0.7,
         random_start_share=0.3,
         moving_share=0.6,
+        input_bias=0.5,
         budgets=budgets,
     )
     return dataclasses.replace(load_task("reacher"), hints=hints)
@@ -41,7 +42,7 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert (config.agent.gamma, config.control_steps_per_update) == (0.99, 40.0)
         assert (config.goal_switch_probability, config.random_start_share) == (0.0, 0.0)
         assert (config.near_goal_radius, config.near_goal_share) == (None, 0.0)
-        assert config.agent.moving_share == 0.0
+        assert (config.agent.moving_share, config.agent.input_bias) == (0.0, 0.0)
     else:
         assert config.agent.gamma == pytest.approx(1 - dt / hints.horizon)
         assert hints.goal_switch_interval is not None
@@ -49,6 +50,7 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert config.random_start_share == hints.random_start_share
         assert config.near_goal_radius == hints.near_goal_radius
         assert config.agent.moving_share == hints.moving_share
+        assert config.agent.input_bias == hints.input_bias
         updates = config.steps / config.control_steps_per_update
         assert updates == pytest.approx(budget.gradient_steps)
 
