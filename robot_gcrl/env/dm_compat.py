@@ -60,7 +60,6 @@ def _tables() -> tuple[dict[str, dict[str, tuple[object, ...]]], dict[str, type]
     except ImportError as error:
         raise EngineError(
             f"There is no dm_control Physics without dm_control: {error}. Expected the extra 'dm', "
-            "for Python below 3.13. Install it from the checkout: "
-            "pip install '.[dm]'."
+            "for Python below 3.13. Install it from the checkout: pip install '.[dm]'."
         ) from error
     return sizes.array_sizes, {"mjmodel": mujoco.MjModel, "mjdata": mujoco.MjData}

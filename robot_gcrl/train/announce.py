@@ -5,6 +5,7 @@ import jax
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.task.task import Task
 from robot_gcrl.train.brax_plan import batch_rows, brax_plan
+from robot_gcrl.train.budget import total_iterations
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.dataset import Dataset
 from robot_gcrl.train.forecast import forecast_seconds
@@ -59,7 +60,7 @@ def _budget(config: TrainConfig) -> str:
         plan = brax_plan(config)
         steps, gradients = plan.total_control_steps, plan.total_gradient_steps
         return f"{steps:,} control steps, {gradients:,} gradient steps, {plan.epochs} epochs"
-    updates = gradient_steps(config, -(-config.steps // (config.num_envs * config.rollout)))
+    updates = gradient_steps(config, total_iterations(config))
     first = config.num_envs * config.prefill
     nothing = f": all of them within the {first:,} of the prefill, nothing is learned"
     return f"{config.steps:,} control steps, {updates:,} gradient steps{'' if updates else nothing}"
