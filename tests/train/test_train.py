@@ -30,8 +30,14 @@ COUNTERS = {"iteration", "control_steps", "gradient_steps", "seconds"}
 def _train(run, *options):
     command = [sys.executable, "-m", "robot_gcrl.cli", "train", *options, "--run", str(run)]
     return subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"NPROC": "1"}
-    )
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"NPROC": "1"},
+        preexec_fn=_hear_hangups,
+    )  # fmt: skip
+
+
+def _hear_hangups():
+    """What the tests were started by may ignore them (nohup), and what it starts inherits that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _resume(run, *options):
@@ -111,10 +117,13 @@ def test_a_signal_saves_and_the_run_goes_on(tmp_path, number, code):
     endless = ("--task", "reacher", "--preset", "smoke", "--steps", "1000000000")
     process = _train(run, *endless, "--evaluations", "0")
     metrics = run / "metrics.jsonl"
-    _wait_for(lambda: metrics.exists() and metrics.read_text().count("\n") >= 2, process)
-    process.send_signal(number)
-    began = time.monotonic()
-    _, messages = process.communicate(timeout=60)
+    try:
+        _wait_for(lambda: metrics.exists() and metrics.read_text().count("\n") >= 2, process)
+        process.send_signal(number)
+        began = time.monotonic()
+        _, messages = process.communicate(timeout=60)
+    finally:
+        process.kill()  # of what did not end, which would go on for ever
     assert time.monotonic() - began < 10.0
     assert process.returncode == code, messages
     last = read_metrics(run)[-1]
@@ -138,6 +147,7 @@ def test_a_run_whose_terminal_is_closed_is_saved(tmp_path):
     words = ("--task", "reacher", "--preset", "smoke", "--steps", "1000000000", "--run", str(run))
     child, terminal = pty.fork()
     if not child:
+        _hear_hangups()
         os.chdir(ROOT)
         os.execve(
             sys.executable,
@@ -145,14 +155,23 @@ def test_a_run_whose_terminal_is_closed_is_saved(tmp_path):
             os.environ | {"NPROC": "1"},
         )
     metrics = run / "metrics.jsonl"
-    end = time.monotonic() + 240.0
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
-        assert time.monotonic() < end
-        if select.select([terminal], [], [], 0.1)[0]:
-            os.read(terminal, 4096)
-    os.kill(child, signal.SIGHUP)  # as the shell of a closed terminal does; the kernel follows
-    os.close(terminal)
-    _, status = os.waitpid(child, 0)
+    end, status = time.monotonic() + 240.0, None
+    try:
+        while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+            assert time.monotonic() < end
+            if select.select([terminal], [], [], 0.1)[0]:
+                os.read(terminal, 4096)
+        os.kill(child, signal.SIGHUP)  # as the shell of a closed terminal does; the kernel follows
+        os.close(terminal)
+        end = time.monotonic() + 60.0
+        while status is None:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+            ended, code = os.waitpid(child, os.WNOHANG)
+            status = code if ended else None
+    finally:
+        if status is None:
+            os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(status) == 129
     metadata = json.loads(next((run / "checkpoints" / "last").glob("*/metadata.json")).read_text())
     assert metadata["info"]["control_steps"] >= read_metrics(run)[-1]["control_steps"]
