@@ -41,7 +41,7 @@ from robot_gcrl.train.loop import (
 from robot_gcrl.train.memory import check_memory
 from robot_gcrl.train.metrics import MetricsWriter
 from robot_gcrl.train.offline import make_offline_program
-from robot_gcrl.train.run_files import require_trained
+from robot_gcrl.train.run_files import require_trained, stored_config
 from robot_gcrl.train.start import Start, format_start, read_start, take_over
 from robot_gcrl.train.trackers import Tracking, require_tracker
 from robot_gcrl.train.window import Window
@@ -69,7 +69,9 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     if config.algorithm in BRAX:
         return _train_with_brax(task, config, resume=resume, started=started)
     opened = _resumed(task, config) if resume else None
-    if opened is not None and (said := said_of_spent(opened)):
+    # Rows that lie elsewhere now are to be looked at, and noted
+    has_moved = resume and config.dataset != stored_config(config.run).dataset
+    if opened is not None and not has_moved and (said := said_of_spent(opened)):
         sys.stderr.write(said)
         return config.run
     dataset, program = _program(task, config)  # refuses what cannot run, before anything is written

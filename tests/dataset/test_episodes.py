@@ -13,7 +13,7 @@ from robot_gcrl.commands.datasets import Dataset
 from robot_gcrl.contract.actuate import actuate
 from robot_gcrl.dataset import episodes
 from robot_gcrl.dataset.episodes import policy_rows
-from robot_gcrl.errors import BridgeError, ConfigError, DatasetError
+from robot_gcrl.errors import ConfigError, DatasetError
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.dataset import load_dataset, observed
 from robot_gcrl.train.dataset_file import read_dataset
@@ -140,8 +140,9 @@ def test_an_existing_file_and_other_sources_are_refused(written, tmp_path):
     with pytest.raises(DatasetError, match=r"is no folder\. Expected one that exists"):
         Dataset(source=tmp_path, out=tmp_path / "a" / "b").run(lambda text: None)
     nothing = tmp_path / "nothing"
-    with pytest.raises(BridgeError, match="cannot be read: No such file"):
+    with pytest.raises(ConfigError, match="There is no run folder, policy file or recording '"):
         Dataset(source=nothing, out=tmp_path / "x").run(lambda text: None)
+    nothing.write_bytes(b"a recording")
     with pytest.raises(ConfigError) as caught:
         Dataset(source=nothing, out=tmp_path / "x", seed=1, num_envs=3).run(lambda text: None)
     assert str(caught.value) == (

@@ -136,7 +136,7 @@ def test_random_starts_fill_the_square():
     for values in (qpos[:, 0], qpos[:, 1], goals[:, 0], goals[:, 1]):
         assert stats.kstest(values, "uniform", (-5.0, 10.0)).pvalue > 1e-3
     heading = 2 * np.arctan2(qpos[:, 6], qpos[:, 3])
-    assert stats.kstest(heading, "uniform", (0.0, 2 * np.pi)).pvalue > 1e-3
+    assert stats.kstest(heading, "uniform", (-np.pi, 2 * np.pi)).pvalue > 1e-3
 
 
 def test_the_ball_lies_between_ant_and_goal():
