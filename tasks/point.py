@@ -26,13 +26,14 @@ OPEN_RADIUS = 10.0  # of the disk of goals [m]
 # Half of the top speed, so that a ball that slows down in corners arrives.
 SECONDS_PER_CELL = 3.0
 CELL_JITTER = 0.9  # of goals in training and of starts anywhere [m]
-# Of the episode: how far ahead goals are learned. Ways to far cells need it, and goals that stay:
-# measured in docs/learning/measured.md
+# With a longer path than this [cells] ways to far cells need a long horizon (a share of the
+# episode) and goals that stay; in the u-maze, of 6, both lose: docs/learning/measured.md
+LARGE = 12
 HORIZON_SHARE = 0.4
 
 CAMERA = Camera(position=(15.0, 0.0, 21.0), target=(0.5, 0.0, 0.0), up=(-1.0, 0.0, 0.0))
 LAPTOP = Budget(control_steps=1_200_000, gradient_steps=20_000)
-MAZE_LAPTOP = Budget(control_steps=200_000, gradient_steps=3_400)  # for a cell of the longest path
+CELL_STEPS = 200_000  # control steps on a laptop for each cell of the longest path
 
 
 def make_contract(name: str, low: np.ndarray, high: np.ndarray) -> Contract:
@@ -104,14 +105,13 @@ def make_point_maze(maze: Maze) -> Task:
         regions=cell_regions(maze),
         realism=bench_levels(("x", "y")),
         hints=Hints(
-            horizon=HORIZON_SHARE * seconds,
-            goal_switch_interval=seconds,
+            horizon=HORIZON_SHARE * seconds if cells > LARGE else 10.0,
+            goal_switch_interval=seconds if cells > LARGE else CONTROL_DT / 0.02,
             random_start_share=0.5,
-            input_bias=1.0,
+            input_bias=1.0 if cells > LARGE else 0.0,
             budgets=budgets(
                 laptop=Budget(
-                    control_steps=cells * MAZE_LAPTOP.control_steps,
-                    gradient_steps=cells * MAZE_LAPTOP.gradient_steps,
+                    control_steps=cells * CELL_STEPS, gradient_steps=cells * CELL_STEPS // 60
                 )
             ),
         ),
