@@ -172,6 +172,7 @@ def test_a_run_whose_terminal_is_closed_is_saved(tmp_path):
     finally:
         if status is None:
             os.kill(child, signal.SIGKILL)
+    assert status is not None
     assert os.waitstatus_to_exitcode(status) == 129
     metadata = json.loads(next((run / "checkpoints" / "last").glob("*/metadata.json")).read_text())
     assert metadata["info"]["control_steps"] >= read_metrics(run)[-1]["control_steps"]
