@@ -91,7 +91,7 @@ def make_point_maze(maze: Maze) -> Task:
     free, goals = maze.positions(maze.free_cells), maze.positions(maze.goal_cells)
     start = planar_starts(np.zeros((1, 2)), jitter=START_JITTER)
     cells = max(maze.path_lengths)
-    seconds = SECONDS_PER_CELL * cells
+    seconds, is_large = SECONDS_PER_CELL * cells, cells > LARGE
     return Task(
         contract=make_contract(
             f"point_maze_{maze.name}", free.min(0) - CELL / 2, free.max(0) + CELL / 2
@@ -105,10 +105,10 @@ def make_point_maze(maze: Maze) -> Task:
         regions=cell_regions(maze),
         realism=bench_levels(("x", "y")),
         hints=Hints(
-            horizon=HORIZON_SHARE * seconds if cells > LARGE else 10.0,
-            goal_switch_interval=seconds if cells > LARGE else CONTROL_DT / 0.02,
+            horizon=HORIZON_SHARE * seconds if is_large else 10.0,
+            goal_switch_interval=seconds if is_large else CONTROL_DT / 0.02,
             random_start_share=0.5,
-            input_bias=1.0 if cells > LARGE else 0.0,
+            input_bias=1.0 if is_large else 0.0,
             budgets=budgets(
                 laptop=Budget(
                     control_steps=cells * CELL_STEPS, gradient_steps=cells * CELL_STEPS // 60

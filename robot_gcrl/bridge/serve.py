@@ -21,6 +21,7 @@ from robot_gcrl.bridge.settings import Settings
 from robot_gcrl.bridge.stops import StopBook
 from robot_gcrl.policy.runtime import PolicyFile, Runtime, make_runtime, read_policy
 from robot_gcrl.policy.runtime.make import RuntimeName
+from robot_gcrl.signals import ending_signals
 
 _DIGITS = 12
 # Signals after which a program that does not end is ended: wrappers pass on a Ctrl-C that came to
@@ -138,9 +139,7 @@ class Ending:
 
     def __enter__(self) -> "Ending":
         """Installs the handlers; a hangup that is ignored (nohup) stays ignored."""
-        is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        numbers = (signal.SIGINT, signal.SIGTERM) + (signal.SIGHUP,) * (not is_detached)
-        self._before = {number: signal.signal(number, self._note) for number in numbers}
+        self._before = {number: signal.signal(number, self._note) for number in ending_signals()}
         return self
 
     def __exit__(

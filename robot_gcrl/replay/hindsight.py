@@ -118,17 +118,18 @@ def sample(
         )
     remaining = rows_remaining(replay, anchors, max_rows=max_rows)
     offset = sample_offset(remaining, key=offset_key, gamma=gamma, horizon_spread=horizon_spread)
+    taken: Int[Array, " B"] | None = None
     if moving is not None:
         index = np.asarray(goal_index)
         moved = _has_moved(replay, anchors, offset, index, moving.beyond)
         taken = _prefer(moved, batch_size, int(moving.share * batch_size))
-        anchors = Anchors(anchors.row[taken], anchors.world[taken])
-        remaining, offset = remaining[taken], offset[taken]
     if rows_per_episode > 1:
         # Neighbours are of other episodes, as they are in a batch that has one row of each
-        apart = np.arange(batch_size).reshape(-1, rows_per_episode).T.ravel()
-        anchors = Anchors(anchors.row[apart], anchors.world[apart])
-        remaining, offset = remaining[apart], offset[apart]
+        apart = jnp.arange(batch_size).reshape(-1, rows_per_episode).T.ravel()
+        taken = apart if taken is None else taken[apart]
+    if taken is not None:
+        anchors = Anchors(anchors.row[taken], anchors.world[taken])
+        remaining, offset = remaining[taken], offset[taken]
     at = row_index(replay, anchors.row), anchors.world
     rows = row_index(replay, anchors.row[:, None] + jnp.arange(chunk))
     later = row_index(replay, anchors.row + offset), anchors.world

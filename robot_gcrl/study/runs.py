@@ -21,6 +21,7 @@ import robot_gcrl
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.cores import cores
+from robot_gcrl.signals import ending_signals
 from robot_gcrl.study.begun import (
     curve,
     is_trained,
@@ -36,7 +37,6 @@ from robot_gcrl.study.study import Study
 from robot_gcrl.train.brax_run import require_brax
 from robot_gcrl.train.config import RESUMABLE, flat
 from robot_gcrl.train.environment import environment_of_runs
-from robot_gcrl.train.interrupt import noted_signals
 from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.run_files import CONFIG_FILE, stored_config
@@ -79,7 +79,7 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
-        before = {n: signal.signal(n, self._stop) for n in noted_signals()}
+        before = {n: signal.signal(n, self._stop) for n in ending_signals()}
         try:
             with ThreadPoolExecutor(max_workers=self.parallel) as pool:
                 finished = list(pool.map(self._do_one, missing))

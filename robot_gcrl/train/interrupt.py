@@ -18,7 +18,8 @@ import sys
 import threading
 from types import FrameType, TracebackType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from robot_gcrl.signals import ENDING, ending_signals
+
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -57,7 +58,7 @@ class Interrupt:
         """Installs the handlers."""
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._before = {number: signal.signal(number, self._note) for number in noted_signals()}
+        self._before = {number: signal.signal(number, self._note) for number in ending_signals()}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._watch, daemon=True, name="interrupt")
         self._thread.start()
@@ -86,7 +87,7 @@ class Interrupt:
         seen = 0
         while received := self._reader.recv(1):
             number = received[0]
-            if number not in SIGNALS:
+            if number not in ENDING:
                 continue
             self._signal = number
             seen += number != signal.SIGHUP
@@ -96,12 +97,6 @@ class Interrupt:
                 _say("Interrupted: saving, then ending. Once more ends at once, without saving.\n")
             else:
                 _end(number)
-
-
-def noted_signals() -> tuple[signal.Signals, ...]:
-    """The signals that end a program which saves first: without a hangup that is ignored."""
-    is_detached = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return tuple(n for n in SIGNALS if n != signal.SIGHUP or not is_detached)
 
 
 def _leave_terminal() -> None:
