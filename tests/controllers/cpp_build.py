@@ -31,3 +31,20 @@ def build(folder: Path) -> Path:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def build_app(programs: Path, folder: Path, plant: str) -> Path:
+    """The example with another plant.cpp, linked with the libraries that were built."""
+    (folder / "plant.cpp").write_text(plant)
+    apps = SOURCE / "apps"
+    sources = [apps / "robot_gcrl_controller.cpp", apps / "options.cpp", folder / "plant.cpp"]
+    rooms = ("client", "wire", "guard", "setup", "pacing")  # each needs those behind it
+    libraries = [programs / f"librobot_gcrl_{room}.a" for room in rooms]
+    includes = [f"-I{SOURCE / 'include'}", f"-I{apps}"]
+    command = [os.environ.get("CXX", "c++"), "-std=c++17", *includes, *sources, *libraries]
+    program = folder / "robot_gcrl_controller"
+    done = subprocess.run(
+        [*map(str, command), "-lzmq", "-o", str(program)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return program

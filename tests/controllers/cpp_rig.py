@@ -118,6 +118,11 @@ class Robot:
                 return int(at)
         raise AssertionError((wanted, self.said))
 
+    def ended(self) -> tuple[int, str]:
+        """Waits until it has ended by itself: its exit code, and what it said last."""
+        _, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, err.splitlines()[-1]
+
     def end(self) -> dict:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=PATIENCE)

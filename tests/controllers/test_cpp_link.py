@@ -13,6 +13,7 @@ import pytest
 
 from robot_gcrl.bridge import messages as m
 from robot_gcrl.bridge.keys import make_keys
+from tests.controllers.cpp_build import SOURCE, build_app
 from tests.controllers.cpp_rig import PATIENCE
 
 T_NS = 20_000_000
@@ -99,6 +100,29 @@ def test_it_brakes_whatever_ends_it_and_whoever_has_stopped_reading(rig, number)
     rest = [ctrl for at, _, _, ctrl in steps if at > steps[-1][0] - 200_000_000]
     assert len(rest) >= 3
     assert np.ptp(np.array(rest), axis=0).max() < 1e-6  # it stands
+
+
+def test_it_brakes_when_its_own_hardware_fails(rig, tmp_path):
+    # Seen to fail: the program ended on the spot, with the last command on its motors
+    plant = (SOURCE / "apps" / "plant.cpp").read_text()
+    reading = "std::vector<float> Plant::inputs() const {"
+    assert reading in plant
+    failing = f"""{reading}
+  if (joints_.position[0] > 0.3) throw std::runtime_error("the encoder is lost");"""
+    build_app(rig.programs, tmp_path, "#include <stdexcept>\n" + plant.replace(reading, failing))
+    rig.programs = tmp_path
+    rig.serve()
+    robot = rig.drive()
+    robot.event("session with")
+    rig.send_to(2.0, -2.0)
+    robot.event("state run")
+    assert robot.ended() == (1, "The robot's program has failed: the encoder is lost")
+    steps = rig.written()
+    failed = next(at for at, state, *_ in steps if state == "stop" and at > steps[-1][0] - 10**9)
+    braked = np.array([ctrl for at, _, _, ctrl in steps if at >= failed])
+    assert len(braked) >= 20
+    assert np.ptp(braked[:3], axis=0).max() > 1e-3  # it moved, and did not stop dead
+    assert np.ptp(braked[10:], axis=0).max() < 1e-6  # it stands
 
 
 def test_another_contract_is_told_field_by_field_and_ends_the_program(rig):

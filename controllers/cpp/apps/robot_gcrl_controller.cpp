@@ -2,9 +2,11 @@
 // the motors and sensors of a robot would be; write to them what `client.step` returns.
 //
 // Events go to stderr, one a line with the monotonic time in ns; the last line of stdout is a
-// summary as JSON. Exit code 2: this robot cannot run, or the server will not have it.
+// summary as JSON. Exit code 2: this robot cannot run, or the server will not have it. 1: it failed
+// while it ran, and has braked.
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 
@@ -115,20 +117,26 @@ int run(const Options& options) {
     trace.add(tick, plant.joints());
     plant.step(tick.ctrl, contract.control_dt);
   };
-  while (!g_ended && !client.refusal() && monotonic_ns() < end) {
-    pacer.wait();
-    write(client.step(plant.inputs(), plant.joints()));
+  std::exception_ptr failure;
+  try {
+    while (!g_ended && !client.refusal() && monotonic_ns() < end) {
+      pacer.wait();
+      write(client.step(plant.inputs(), plant.joints()));
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
 
   // The motors are left safe: the stop goes on until what moved has braked
   const bool was_moving = client.guard().counters().of(Verdict::kAccepted) > 0;
-  client.close("the robot's program ends");
+  client.close(failure ? "the robot's program has failed" : "the robot's program ends");
   const std::int64_t at_rest = monotonic_ns() + (was_moving ? 500'000'000 : 0);
   while (monotonic_ns() < at_rest) {
     pacer.wait();
     write(client.rest(plant.joints()));
   }
   print_summary(client, pacer);
+  if (failure) std::rethrow_exception(failure);
   if (client.refusal()) print_refusal(*client.refusal());
   return client.refusal() ? 2 : 0;
 }
@@ -141,5 +149,8 @@ int main(int count, char** arguments) {
   } catch (const SetupError& error) {
     std::cerr << error.what() << std::endl;
     return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "The robot's program has failed: " << error.what() << std::endl;
+    return 1;
   }
 }

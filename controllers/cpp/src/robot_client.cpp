@@ -37,8 +37,8 @@ const Tick& RobotClient::step(const std::vector<float>& inputs, const Joints& jo
 
 void RobotClient::close(const std::string& reason) {
   const std::int64_t now = monotonic_ns();
+  guard_.lose_link(now, reason);  // first: the link may be what has failed
   link_.close(now, reason);
-  guard_.lose_link(now, reason);
 }
 
 const Tick& RobotClient::rest(const Joints& joints) { return tick(joints); }
