@@ -63,10 +63,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _write(path: Path, text: str) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
     except OSError as error:
         raise RobotError(
-            f"Cannot write {str(path)!r}: {error.strerror}. Expected a folder that exists and can "
+            f"Cannot write {str(path)!r}: {error.strerror}. Expected a file in a folder that can "
             "be written to. Change --out."
         ) from error
 

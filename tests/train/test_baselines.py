@@ -98,6 +98,11 @@ def test_an_algorithm_is_chosen_with_its_reward_and_survives_the_json():
             "alone. Expected settings that the run reads. Leave it out, or take a goal_proposal "
             "beside task.",
         ),
+        (
+            ("--engine", "mjx", "--physics-threads", "1"),
+            "--physics-threads was given, which is read with the engine native alone. Expected "
+            "settings that the run reads. Leave it out, or take the engine native.",
+        ),
     ],
 )
 def test_what_a_run_does_not_read_is_refused(given, message):
