@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_written_is_told_after_the_result(pusher, tmp_path
     with serving(pusher, tmp_path) as server:
         words = f"--policy {pusher.path} --connect {server.endpoint.text} --lockstep --seconds 0.1"
         (tmp_path / "file").touch()
-        with pytest.raises(RobotError, match="Not a directory|File exists"):
+        with pytest.raises(RobotError, match="File exists"):
             sim.main([*words.split(), "--out", str(tmp_path / "file" / "out.json")])
     assert "1 robots, 2 control steps" in capsys.readouterr().out
 
