@@ -59,9 +59,7 @@ demo: .venv/.runtime
 	@ls $(DEMO)/evaluation.json $(DEMO)/curve.png
 	@ls $(DEMO)/video.mp4 2>/dev/null || true
 
-# Most tests compile, one program on one core; those that keep time are for themselves. Code that is
-# not optimised takes half the time to compile, and tests run it once.
-test: export XLA_FLAGS ?= --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+# Most tests compile, one program on one core; those that keep time are for themselves.
 test: .venv/.dev
 	@failed=0; \
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 15 -m "$(FAST) and not alone" || failed=1; \
