@@ -41,6 +41,8 @@ class Gate:
     """What computes the policy on both sides; auto is ONNX Runtime where it is installed."""
     randomize: Literal["off", "low", "full"] = "off"
     """Level of realism up to which each has a row: how the simulated robots depart."""
+    profile: str | None = None
+    """Of the simulated robots, a name or a TOML file; without it, that of the contract's robot."""
     seed: int = 0
     """Seed of jitter, drops and realism."""
     out: Path | None = None
@@ -66,6 +68,7 @@ class Gate:
             engine=self.engine,
             runtime=self.runtime,
             randomize=self.randomize,
+            profile=self.profile,
             seed=self.seed,
         )
         show(say, format_gate(result), result, as_json=self.json)

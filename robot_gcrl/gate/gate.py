@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from robot_gcrl.bridge.children import ending_on_signals
+from robot_gcrl.bridge.profile_file import load_profile
 from robot_gcrl.contract.realism import LEVELS, Level
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.gate.episodes import Episodes, summary
@@ -41,6 +42,7 @@ def run_gate(
     engine: str = "auto",
     runtime: RuntimeName = "auto",
     randomize: Level = "off",
+    profile: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Runs the episodes in one program and over the bridge, row by row.
@@ -57,6 +59,7 @@ def run_gate(
       engine: what steps the worlds of the one program.
       runtime: that computes the policy on both sides.
       randomize: level of realism up to which each has a row; the reference is without.
+      profile: of the simulated robots, a name or a file; None is the contract's robot.
       seed: of jitter, drops and realism.
 
     Returns:
@@ -64,11 +67,13 @@ def run_gate(
       counts), "verdict" and "remarks", ready for JSON.
 
     Raises:
-      RobotGcrlError: a file that cannot be read, a number out of range, or a process that fails.
+      RobotGcrlError: a file that cannot be read, a number out of range, a profile that does not
+        exist, or a process that fails.
     """
     _check(episodes, robots, realtime_episodes)
     file = read_policy(policy)
     levels = _levels(file, randomize)
+    load_profile(profile or file.contract.robot)  # what the robots would refuse, before minutes
     computes = make_runtime(file, runtime)
     robots = min(robots, episodes)
     stepper = make_engine(
@@ -103,7 +108,7 @@ def run_gate(
         ending_on_signals(),
         tempfile.TemporaryDirectory(prefix="gate-") as folder,
     ):
-        bridge = Bridge(policy, Path(folder), runtime=computes.name, seed=seed)
+        bridge = Bridge(policy, Path(folder), runtime=computes.name, seed=seed, profile=profile)
         try:
             result["rows"] = [
                 _row(file, bridge, row, reference, robots, realtime_episodes) for row in rows

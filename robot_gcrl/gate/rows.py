@@ -81,7 +81,9 @@ def make_rows(
 class Bridge:
     """A server process, and simulations that are run against it one after the other."""
 
-    def __init__(self, policy: Path, folder: Path, *, runtime: str, seed: int) -> None:
+    def __init__(
+        self, policy: Path, folder: Path, *, runtime: str, seed: int, profile: str | None = None
+    ) -> None:
         """Starts the server and waits until it listens.
 
         Args:
@@ -89,11 +91,12 @@ class Bridge:
           folder: of this user alone, for sockets and results.
           runtime: that computes the policy; see `make_runtime`.
           seed: of jitter and drops.
+          profile: of the robots, a name or a file; None is the contract's robot.
 
         Raises:
           BridgeError: the server cannot start.
         """
-        self._policy, self._folder, self._seed = policy, folder, seed
+        self._policy, self._folder, self._seed, self._profile = policy, folder, seed, profile
         self._endpoint = f"ipc://{folder / 's'}"
         # So the server is not listed among the user's, nor are its files left behind
         self._environment = {"XDG_RUNTIME_DIR": str(folder)}
@@ -122,6 +125,7 @@ class Bridge:
         arguments += ["--robots", str(robots), "--seed", str(self._seed)]
         arguments += ["--delay", str(row.delay), "--jitter", str(row.jitter)]
         arguments += ["--drop", str(row.drop), "--randomize", row.randomize]
+        arguments += [] if self._profile is None else ["--profile", self._profile]
         arguments += [] if row.is_real_time else ["--lockstep"]
         arguments += ["--pause", str(restart_at)] if row.restarts else []
         with Child("simulated robots", arguments, self._environment) as simulation:

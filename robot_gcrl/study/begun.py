@@ -1,6 +1,8 @@
 """What the run folder of a cell holds, which another call or another process may have begun."""
 
+import hashlib
 import itertools
+import json
 import math
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 from robot_gcrl.errors import CheckpointError, RobotGcrlError
 from robot_gcrl.study.results import RATES, Line
 from robot_gcrl.train import slot, store
-from robot_gcrl.train.config import TrainConfig, contents
+from robot_gcrl.train.config import RESUMABLE, TrainConfig, contents
 from robot_gcrl.train.machine import machine
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.run_files import CHECKPOINTS
@@ -27,6 +29,16 @@ def told_apart(config: TrainConfig) -> dict[str, Any]:
     found = contents(config)
     paths = {name: found[name] for name in ("start_from", "dataset") if found[name] is not None}
     return found | {name: path.resolve() for name, path in paths.items()}
+
+
+def settings_sha256(config: TrainConfig) -> str:
+    """Of everything that makes another run: presets and hints too, which no study names.
+
+    But for files, seed and minutes, which each line of the results has by itself.
+    """
+    private = {"run", "seed", "start_from", "dataset", "minutes", *RESUMABLE} - {"steps"}
+    kept = {name: str(value) for name, value in contents(config).items() if name not in private}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def set_aside(run: Path) -> None:

@@ -136,25 +136,31 @@ def _by_task(lines: Sequence[Line]) -> list[str]:
 
 def _overall(lines: Sequence[Line], metric: str) -> list[str]:
     first, *others = _names(lines, "variant")
+    every = _names(lines, "task")
+    # A mean over other tasks compares the tasks
+    common = [task for task in every
+              if all(_scores(lines, task, x, metric).size for x in (first, *others))]  # fmt: skip
+    where = "all tasks" if common == every else ", ".join(common) or "its own tasks each"
     table = [
-        f"Over all tasks, {_TITLES[metric]} (IQM: interquartile mean of all runs; P: probability "
+        f"Over {where}, {_TITLES[metric]} (IQM: interquartile mean of all runs; P: probability "
         f"that a run scores higher than one of {first}; 95% bootstrap bands):",
         "",
         f"| variant | tasks | runs | IQM | P(better than {first}) |",
         "|---|---|---|---|---|",
     ]
     for variant in (first, *others):
-        tasks = [x for x in _names(lines, "task") if _scores(lines, x, variant, metric).size]
-        scores = [_scores(lines, task, variant, metric) for task in tasks]
+        tasks = [task for task in every if _scores(lines, task, variant, metric).size]
+        pooled = common or tasks
+        scores = [_scores(lines, task, variant, metric) for task in pooled]
         shared = [task for task in tasks if _scores(lines, task, first, metric).size]
         beside = ""
         if variant != first and shared:
             mine = [_scores(lines, task, variant, metric) for task in shared]
             theirs = [_scores(lines, task, first, metric) for task in shared]
             beside = _percent(improvement(mine, theirs))
-            beside += "" if shared == tasks else f" on {', '.join(shared)}"
+            beside += "" if shared == pooled else f" on {', '.join(shared)}"
         runs = sum(map(len, scores))
-        table.append(f"| {variant} | {len(tasks)} | {runs} | {_percent(iqm(scores))} | {beside} |")
+        table.append(f"| {variant} | {len(pooled)} | {runs} | {_percent(iqm(scores))} | {beside} |")
     return table
 
 

@@ -1,5 +1,6 @@
 """The file of results: one JSON line for each run of a study that came to an end."""
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -49,6 +50,7 @@ def append_line(path: Path, line: Line) -> None:
       OSError: the disk refuses.
     """
     with path.open("ab+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # of another process, a line may be under way
         file.seek(0)
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)

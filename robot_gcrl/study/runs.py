@@ -4,6 +4,7 @@ The file of results gets one JSON line for each cell that came to an end, well o
 it is not done again, and a run that was interrupted goes on where it was saved.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -21,13 +22,14 @@ import robot_gcrl
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.cores import cores
-from robot_gcrl.signals import ending_signals
+from robot_gcrl.signals import ENDING, ending_signals
 from robot_gcrl.study.begun import (
     curve,
     is_trained,
     last_metadata,
     machine_of,
     set_aside,
+    settings_sha256,
     told_apart,
     trained_seconds,
 )
@@ -45,8 +47,10 @@ from robot_gcrl.train.trackers import require_tracker
 # Whose code the runs are to use: a checkout need not be installed
 _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 
-# Exit codes of a run that a signal ended: it is no failure, and goes on another time
-_INTERRUPTED = (130, 143)
+# Exit codes of a command that a signal ended: it is no failure, and goes on another time. The
+# negative ones are of its first seconds; SIGKILL is not among them: a run without enough memory
+# would have it each time
+_INTERRUPTED = tuple(sign for n in ENDING for sign in (128 + n, -n))
 # Settings of which another value makes no other run. How much is to be done is none of them, but
 # for the minutes: an interrupted run holds what is left of its own
 _OWN = {"run", *RESUMABLE} - {"steps", "evaluations"}
@@ -97,7 +101,7 @@ class Runner:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out.parent.mkdir(parents=True, exist_ok=True)
-        done = {key_of(line): line for line in read_lines(self.out)} if self.out.exists() else {}
+        done = self._done()
         missing = [cell for cell in cells if not self._is_done(cell, done)]
         for cell in missing:
             self._require_same(cell)
@@ -128,6 +132,9 @@ class Runner:
                 " Rename the variant, or remove the run."
             )
 
+    def _done(self) -> dict[Key, Line]:
+        return {key_of(line): line for line in read_lines(self.out)} if self.out.exists() else {}
+
     def _is_done(self, cell: Cell, done: Mapping[Key, Line]) -> bool:
         line = done.get((self.study.name, cell.task, cell.variant, cell.seed))
         if line is None:
@@ -140,15 +147,31 @@ class Runner:
                     f"{value}, as the study says now. Rename the variant or the study, choose "
                     "another file of results, or remove this line to have it measured again."
                 )
+        if line.get("settings", settings_sha256(cell.config)) != settings_sha256(cell.config):
+            raise ConfigError(
+                f"{self.out} holds {run_name(cell)} of other settings, of which the study names "
+                "none: the preset or the task's hints have changed since. Expected those of now. "
+                "Name them in the study, or remove this line to have it measured again."
+            )
         return True
 
     def _do_one(self, cell: Cell) -> bool:
         if self._stopped:
             return False
         run = self.folder / run_name(cell)
-        if is_locked(run):
-            _say(f"{run_name(cell)}: another process is at it; the next call takes its result")
-            return False
+        with _log_of(run).open("a") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_free = not is_locked(run)
+            except BlockingIOError:
+                is_free = False
+            if not is_free:
+                _say(f"{run_name(cell)}: another process is at it; the next call takes its result")
+                return False
+            # Another process may have done it since this one began
+            return self._is_done(cell, self._done()) or self._do_alone(cell, run)
+
+    def _do_alone(self, cell: Cell, run: Path) -> bool:
         _say(f"{run_name(cell)}: begins")
         if cell.config.algorithm in BRAX and not is_trained(cell.config, run):
             set_aside(run)
@@ -185,13 +208,15 @@ class Runner:
 
     def _threads(self, cell: Cell) -> list[str]:
         # An offline run has no physics beside its evaluations
-        if self.parallel == 1 or cell.config.physics_threads or cell.config.dataset:
+        config = cell.config
+        elsewhere = config.engine != "native" or config.dataset is not None
+        if self.parallel == 1 or config.physics_threads or elsewhere:
             return []
         return ["--physics-threads", str(max(cores() // self.parallel - 1, 1))]
 
     def _command(self, run: Path, *words: str) -> tuple[int, str]:
         """Exit code of a `robot-gcrl` command of this checkout, and the end of what it said."""
-        log = run.with_name(run.name + ".log")
+        log = _log_of(run)
         path = os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", "")))
         environment = environment_of_runs(parallel=self.parallel)
         with log.open("a") as file:
@@ -209,7 +234,8 @@ class Runner:
         with self._lock:
             self._children.discard(child)
         lines = log.read_text(errors="replace").strip().splitlines()
-        return code, lines[-1][-_REASON:] if lines else f"exit code {code}, and nothing said"
+        said = lines[-1][-_REASON:] if lines else f"exit code {code}, and nothing said"
+        return code, said if code >= 0 else f"ended by {signal.Signals(-code).name}: {said}"
 
     def _stop(self, number: int, frame: object) -> None:
         with self._lock:
@@ -229,6 +255,7 @@ class Runner:
             "preset": config.preset,
             "engine": config.engine,
             "options": _as_json(cell.differences),
+            "settings": settings_sha256(cell.config),
             "minutes": self.study.minutes,
             "evaluation": self.study.measured,
             "wall_seconds": round(wall, 1),
@@ -243,6 +270,10 @@ class Runner:
             line["gradient_steps"] = gradient_steps(config, info["iteration"])
         kept = (*RATES, "mean", "zero", "random", "regions", "levels")
         return line | {name: measured[name] for name in kept if name in measured}
+
+
+def _log_of(run: Path) -> Path:
+    return run.with_name(run.name + ".log")
 
 
 def _as_json(values: Mapping[str, Any]) -> Line:

@@ -5,6 +5,7 @@ places, as far as all of them go.
 """
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from robot_gcrl.errors import ConfigError
-from robot_gcrl.train.config import TrainConfig, flat
+from robot_gcrl.train.config import RESUMABLE, TrainConfig, flat
 from robot_gcrl.train.metrics import mean_of, read_metrics
 from robot_gcrl.train.run_files import stored_config
 
@@ -123,6 +124,8 @@ def group_runs(runs: Sequence[Path], keys: Collection[str]) -> list[Curves]:
       CheckpointError: a folder is no run folder.
     """
     configs = [stored_config(run) for run in runs]
+    # Of how long it was let run, how often it looked and on what, nothing makes another setting
+    alike = {name: getattr(configs[0], name) for name in RESUMABLE - {"steps"}} if configs else {}
     groups: dict[TrainConfig, list[int]] = {}
     mazes: dict[str, Path] = {}
     for i, config in enumerate(configs):
@@ -130,7 +133,9 @@ def group_runs(runs: Sequence[Path], keys: Collection[str]) -> list[Curves]:
         if maze is not None:
             # Every run folder has its own copy of the grid
             maze = mazes.setdefault(maze.read_text(encoding="utf-8"), maze)
-        setting = dataclasses.replace(config, seed=0, run=Path(), maze=maze)
+        setting = dataclasses.replace(
+            config, seed=0, run=Path(), maze=maze, start_from=_start_of(config), **alike
+        )
         groups.setdefault(setting, []).append(i)
     lines = [_measured(run, keys) for run in runs]
     return [
@@ -140,6 +145,13 @@ def group_runs(runs: Sequence[Path], keys: Collection[str]) -> list[Curves]:
         )
         for label, members in zip(_labels(list(groups)), groups.values(), strict=True)
     ]
+
+
+def _start_of(config: TrainConfig) -> Path | None:
+    """Where a run starts from, its seed left open: runs/ant-{seed} of runs/ant-2."""
+    if config.start_from is None:
+        return None
+    return Path(re.sub(rf"(?<!\d){config.seed}(?!\d)", "{seed}", str(config.start_from)))
 
 
 def values_of(run: Sequence[Line], key: str, x: Axis) -> np.ndarray:

@@ -151,7 +151,10 @@ def _begun(teacher: Teacher, config: TrainConfig, course: Course) -> dict[str, A
     return {
         "teacher": str(teacher.source),
         "teacher_size": {"depth": agent.actor_depth, "width": agent.actor_width or agent.width},
-        "student_size": {"depth": config.agent.actor_depth, "width": config.agent.actor_width},
+        "student_size": {
+            "depth": config.agent.actor_depth,
+            "width": config.agent.actor_width or config.agent.width,
+        },
         "task": teacher.task.name,
         "episodes": course.episodes,
         "seed": course.seed,

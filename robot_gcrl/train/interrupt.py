@@ -2,7 +2,9 @@
 
 A hangup comes when the terminal is closed or the connection to it is lost, by shell and kernel one
 each, so it is never a second one; where it is ignored (nohup) it stays ignored. The terminal is
-gone then: what is said afterwards goes nowhere, instead of failing where the run is saved.
+gone then: what is said afterwards goes nowhere, instead of failing where the run is saved. What
+stops a whole service or job (systemd, Slurm) tells every process of it, and one that waits for the
+run hands the signal on: a SIGTERM right after another one is its echo.
 
 A Python signal handler waits until the call that is running returns, and a compilation takes up to
 minutes. So the C-level handler writes each signal to a socket, which a thread reads: that is how
@@ -16,10 +18,13 @@ import socket
 import stat
 import sys
 import threading
+import time
 from types import FrameType, TracebackType
 
 from robot_gcrl.signals import ENDING, ending_signals
 
+# For so long after a SIGTERM another one is its echo [s]
+_ECHO = 5.0
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -84,12 +89,16 @@ class Interrupt:
             _leave_terminal()
 
     def _watch(self) -> None:
-        seen = 0
+        seen, term = 0, -_ECHO
         while received := self._reader.recv(1):
             number = received[0]
             if number not in ENDING:
                 continue
             self._signal = number
+            if number == signal.SIGTERM:
+                before, term = term, time.monotonic()
+                if term - before < _ECHO:
+                    continue
             seen += number != signal.SIGHUP
             if number == signal.SIGHUP:
                 _leave_terminal()

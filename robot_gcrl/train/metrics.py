@@ -4,6 +4,7 @@ Every line has "iteration" and "control_steps", of an offline run "gradient_step
 not measured is absent. A rate over episodes may be an object {"mean", "ci95", "n"}.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -72,7 +73,9 @@ class MetricsWriter:
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        # What could not be written is said by `write`, and would be tried, and fail, once more
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> "MetricsWriter":
         """The writer."""

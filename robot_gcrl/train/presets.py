@@ -144,7 +144,7 @@ def make_train_config(
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
     settings = _base(task, chosen) | PRESETS[chosen]
-    if learned_by != "crl":
+    if learned_by != "crl" or overrides.get("agent.critic") == "survival":
         settings["agent.moving_share"] = 0.0  # a hint that the others do not read
     agent = {k.removeprefix("agent."): v for k, v in settings.items() if k.startswith("agent.")}
     outer = {k: v for k, v in settings.items() if not k.startswith("agent.")}

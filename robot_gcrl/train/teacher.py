@@ -181,7 +181,12 @@ def student_config(teacher: Teacher, *, depth: int, width: int, run: Path) -> Tr
     Raises:
       ConfigError: no such depth or width.
     """
+    taught = teacher.config.agent
     agent = dataclasses.replace(
-        teacher.config.agent, actor_depth=depth, actor_width=width, ema_decay=0.0
+        taught,
+        actor_depth=depth,
+        # As a run has it that was begun with the critic's width, so that one can start from it
+        actor_width=None if width == taught.width else width,
+        ema_decay=0.0,
     )
     return dataclasses.replace(teacher.config, agent=agent, run=run, dataset=None)

@@ -202,7 +202,7 @@ class Run:
                 self._evaluate(view)
             if time.monotonic() >= self._next_save:
                 self._save()
-        if not interrupt.is_set and self._iteration not in self._evaluation_iterations:
+        if not (interrupt.is_set or is_measured(self._folder, self._iteration)):
             self._evaluate(view)  # --minutes ended the run between two evaluations
         if self._saved_iteration != self._iteration:
             self._save()

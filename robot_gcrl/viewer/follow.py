@@ -5,6 +5,7 @@ viewer loads no JAX.
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -106,8 +107,21 @@ def _newest(run: Path) -> int:
         return 0
 
 
+def _has_critic(run: Path) -> bool:
+    """Whether a policy file can hold the run's critic, which the viewer draws where there is one.
+
+    What cannot be read is for the export to complain about.
+    """
+    try:
+        config = json.loads((run / "config.json").read_text())
+        return config.get("algorithm", "crl") == "crl" and not config["agent"].get("replan")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
+
+
 def _start(run: Path, out: Path, checkpoint: str) -> subprocess.Popen[str]:
-    words = ["export", str(run), "--checkpoint", checkpoint, "--with-critic", "--out", str(out)]
+    words = ["export", str(run), "--checkpoint", checkpoint, "--out", str(out)]
+    words += ["--with-critic"] * _has_critic(run)
     process = subprocess.Popen(
         [sys.executable, "-m", "robot_gcrl.cli", *words],
         stdout=subprocess.DEVNULL,

@@ -1,16 +1,18 @@
 """The gate with real processes and few episodes; what it comes to follows from the file alone."""
 
+import dataclasses
 import json
 
 import pytest
 
 from robot_gcrl.bridge import children
 from robot_gcrl.commands.gating import Gate
-from robot_gcrl.errors import BridgeError, ConfigError
+from robot_gcrl.errors import BridgeError, ConfigError, UnknownNameError
 from robot_gcrl.gate import rows as gate_rows
 from robot_gcrl.gate.gate import run_gate
 from robot_gcrl.gate.rows import Row, make_rows
 from robot_gcrl.gate.table import format_gate
+from robot_gcrl.rooms import room
 from tests.controllers.pushers import make_task, write_pusher
 from tests.controllers.realism import write_departing
 
@@ -132,6 +134,31 @@ def test_a_level_that_the_file_lacks(tmp_path):
         f"The policy file {path} has no realism of the level 'low'. It has: off. Choose one of "
         "these for --randomize."
     )
+
+
+def test_a_robot_of_ones_own_needs_its_profile(tmp_path):
+    # Seen to fail: no option, and the simulated robots ended with exit code 2
+    task = make_task()
+    mine = dataclasses.replace(task.contract, robot="mine")
+    path = write_pusher(tmp_path / "mine.policy", dataclasses.replace(task, contract=mine)).path
+    with pytest.raises(UnknownNameError, match="Unknown profile 'mine'"):
+        run_gate(path)
+    profile = tmp_path / "mine.toml"
+    text = (room("controllers") / "profiles" / "point.toml").read_text()
+    profile.write_text(text.replace('robot = "point"', 'robot = "mine"'))
+    result = run_gate(
+        path,
+        episodes=2,
+        robots=2,
+        delays=(),
+        jitters=(),
+        drops=(),
+        restart=False,
+        realtime_episodes=0,
+        engine="native",
+        profile=str(profile),
+    )
+    assert result["rows"][0]["success_any"]["mean"] == 1.0
 
 
 def test_the_rows_are_those_asked_for():

@@ -87,7 +87,11 @@ def test_variants_are_compared_on_the_tasks_of_both():
     text = report(LINES[:5], metric="success_any")
     assert text[-2].endswith("| 100.0% (100.0% to 100.0%) |")
     only = report([*LINES[:2], *LINES[2:4], LINES[5]], metric="success_any")
-    assert only[-2].endswith("| 100.0% (100.0% to 100.0%) on reacher |")
+    assert only[-2].startswith("| other | 1 | 2 |")
+    assert any(row.startswith("Over reacher, ") for row in only)
+    third = result_line("point", "late", 0, 0.7)
+    wider = report([*LINES, third], metric="success_any")
+    assert any("on reacher, point |" in row for row in wider)
 
 
 def test_every_run_and_its_regions_have_a_row():
@@ -127,3 +131,14 @@ def test_results_that_do_not_belong_together_are_refused():
         )
     with pytest.raises(ConfigError, match="hold none"):
         report([], metric="success_any")
+
+
+def test_the_mean_of_all_tasks_is_over_those_that_every_variant_has():
+    # Seen to fail: a variant that was run on the hard task too looked worse for it
+    more = result_line("point", "late", 0, 0.7)
+    table = report([*LINES, more], metric="success_any")
+    rows = {row.split(" | ")[0]: row for row in table if row.count("|") == 6}
+    assert rows["| default"].startswith("| default | 1 | 1 | 50.0%")
+    assert rows["| late"].startswith("| late | 1 | 1 | 70.0%")
+    assert any(row.startswith("Over point, ") for row in table)
+    assert any(row.startswith("Over all tasks, ") for row in report(LINES, metric="success_any"))

@@ -92,6 +92,18 @@ def test_the_command_line_resolves_to_the_settings_of_the_cell(monkeypatch, tmp_
     assert [cell.seed for cell in cells_of(study)] == [0, 1]
 
 
+@pytest.mark.parametrize("engine", ["native", "mjx"])
+def test_runs_side_by_side_share_the_cores_that_step_worlds(engine, tmp_path):
+    # Seen to fail: with mjx, where `train` refuses the option, every run was recorded as failed
+    study = make_study(options={"preset": "smoke", "engine": engine})
+    runner = Runner(study=study, folder=tmp_path, out=tmp_path / "r.jsonl", parallel=2)
+    (cell, *_) = cells_of(study)
+    words = runner._train_words(cell, tmp_path / "run", 0.0)
+    assert words[0] == "train"
+    assert ("--physics-threads" in words) == (engine == "native")
+    assert parse_train(words[1:])[0].engine == engine
+
+
 def test_equal_wall_time_leaves_the_steps_no_say():
     (cell, *_) = cells_of(make_study(options={"preset": "smoke"}, minutes=2.0))
     assert (cell.config.minutes, cell.words[-6:]) == (2.0, [

@@ -1,5 +1,6 @@
 """The examples of docs/tasks.md, as they stand there: checked, trained, measured, exported, run."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -7,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from robot_gcrl import cli
+from robot_gcrl.contract import Field
+from robot_gcrl.contract.plan import make_plan
+from robot_gcrl.errors import ContractError
 from robot_gcrl.policy.runtime import load_policy
+from robot_gcrl.task.registry import load_task
 from tests.test_rooms import TASKS, forbidden
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
@@ -79,3 +84,24 @@ def test_the_robot_goes_from_its_mjcf_to_a_policy_that_moves_it(folder, capsys):
     exec(compile(steps, "docs/tasks.md", "exec"), names)
     assert names["data"].time == pytest.approx(1.0)
     assert abs(names["data"].qpos[0]) > 0.0
+
+
+def test_the_realism_of_the_page_fits_its_gantry(folder):
+    # Seen to fail: without the field of the previous action, which the page did not have
+    blocks = part("A robot")
+    task = only(blocks, "python")[0]
+    (folder / "gantry.xml").write_text(only(blocks, "xml")[0])
+    (folder / "gantry.py").write_text(task)
+    levels, field = only(part("Realism"), "python")
+    names: dict = {}
+    exec(compile(levels, "docs/tasks.md", "exec"), names)
+    gantry = load_task("gantry.py:gantry")
+    (previous,) = eval(field, {"Field": Field})
+    contract = dataclasses.replace(
+        gantry.contract, observation=(*gantry.contract.observation, previous)
+    )
+    model = gantry.scene.compile()
+    for level in names["levels"].values():
+        make_plan(level, contract, model, substeps=5, variants=4)
+        with pytest.raises(ContractError, match="does not observe the action of 'rail' 1 control"):
+            make_plan(level, gantry.contract, model, substeps=5, variants=4)

@@ -24,7 +24,7 @@ from robot_gcrl.train.export import export_run
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.runs import run_row
 from robot_gcrl.train.settings import make_train_config
-from robot_gcrl.train.teacher import load_teacher
+from robot_gcrl.train.teacher import load_teacher, student_config
 from robot_gcrl.train.train import train
 
 LESSON = Lesson(rollout=16, capacity=64, batch_size=64, lead=4)
@@ -90,6 +90,14 @@ def test_it_ends_once_it_is_good_enough(teacher, tmp_path):
     result = distill(teacher, depth=4, width=16, run=tmp_path / "run", course=easy)
     assert result["good_enough"]
     assert result["control_steps"] == 8192
+
+
+def test_training_goes_on_from_a_student_without_naming_its_width(teacher, tmp_path):
+    # Seen to fail: refused, "--agent.actor-width is 32 there and none here"
+    taught = load_teacher(teacher, task=None, checkpoint="best")
+    for width, kept in ((taught.config.agent.width, None), (16, 16)):
+        config = student_config(taught, depth=4, width=width, run=tmp_path / "run")
+        assert config.agent.actor_width == kept
 
 
 def test_a_distilled_run_is_not_resumed(student):

@@ -57,6 +57,22 @@ def test_the_second_signal_ends_at_once_whatever_runs() -> None:
             process.kill()
 
 
+# Seen to fail: with each SIGTERM counted, a job that was stopped as a whole saved nothing.
+def test_a_sigterm_right_after_another_is_its_echo() -> None:
+    with start(DEAF) as process:
+        try:
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("Interrupted: saving")
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.5)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 130
+        finally:
+            process.kill()
+
+
 # Seen to fail: with the handlers left installed.
 def test_everything_is_restored() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

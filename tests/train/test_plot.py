@@ -26,11 +26,12 @@ def make_run(
     seed: int = 0,
     depth: int = 4,
     learning_rate: float = 1e-3,
+    **changes: Any,
 ) -> Path:
     path.mkdir()
     settings: dict[str, Any] = {"agent.depth": depth, "agent.learning_rate": learning_rate}
     config = make_train_config(task, preset="smoke", seed=seed, **settings)
-    write_config(path, dataclasses.replace(config, run=path), "0" * 64)
+    write_config(path, dataclasses.replace(config, run=path, **changes), "0" * 64)
     text = "".join(json.dumps(content) + "\n" for content in lines)
     (path / "metrics.jsonl").write_text(text)
     return path
@@ -170,6 +171,19 @@ def test_runs_that_differ_in_the_seed_alone_are_one_curve(tmp_path: Path) -> Non
     ]
     figure = plot.draw(groups)
     assert [axes.get_title() for axes in figure.axes] == ["success", "losses"]
+
+
+def test_seeds_of_one_setting_start_from_their_own_and_may_be_resumed(tmp_path: Path) -> None:
+    # Seen to fail: each was a setting of its own
+    runs = [
+        make_run(tmp_path / "a", line(1, entropy=1.0), seed=1, start_from=Path("runs/ant-1")),
+        make_run(
+            tmp_path / "b", line(1, entropy=1.0), seed=2, start_from=Path("runs/ant-2"),
+            minutes=3.0, evaluations=7,
+        ),
+        make_run(tmp_path / "c", line(1, entropy=1.0), seed=1, start_from=Path("runs/hop-1")),
+    ]  # fmt: skip
+    assert [len(group.runs) for group in curves.group_runs(runs, {"entropy"})] == [2, 1]
 
 
 @pytest.mark.parametrize("name", ["curve.png", "curve.svg"])

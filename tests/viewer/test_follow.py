@@ -105,6 +105,34 @@ def test_an_export_that_fails_is_said_and_the_policy_before_goes_on(
     follower.close()
 
 
+@pytest.mark.parametrize(
+    ("config", "has_critic"),
+    [
+        ('{"algorithm": "crl", "agent": {"replan": false}}', True),
+        ('{"agent": {}}', True),  # of before there were others
+        ('{"algorithm": "crl", "agent": {"replan": true}}', False),
+        ('{"algorithm": "td3_her", "agent": {}}', False),
+        ("[]", True),
+        ("{", True),
+    ],
+)
+def test_a_critic_is_asked_for_where_a_policy_file_can_hold_it(
+    run, tmp_path, monkeypatch, config, has_critic
+):
+    # Seen to fail: always asked for, so that export refused and nothing was shown
+    (run / "config.json").write_text(config)
+    asked = []
+
+    def popen(words, **kwargs):
+        asked.append(words)
+        return started([sys.executable, "-c", ""], **kwargs)
+
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    export_once(run, tmp_path / "a.policy", checkpoint="best")
+    assert ("--with-critic" in asked[0]) == has_critic
+
+
 def test_a_folder_that_is_no_run_is_one_line(tmp_path):
     with pytest.raises(ViewerError) as caught:
         export_once(tmp_path, tmp_path / "a.policy", checkpoint="best")

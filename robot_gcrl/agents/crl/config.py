@@ -196,8 +196,11 @@ class CrlConfig:
             if not (math.isfinite(value) and value >= 0.0):
                 raise _refuse(name, value, "a number of 0 or more")
         for name in ("random_goals", "moving_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise _refuse(name, getattr(self, name), "a share from 0 to 1")
+            share = getattr(self, name)
+            if not 0.0 <= share <= 1.0:
+                raise _refuse(name, share, "a share from 0 to 1")
+            if share > 0.0 and int(share * self.batch_size) == 0:
+                raise _refuse(name, share, f"one row or more of batch_size {self.batch_size}")
         if not 0.0 <= self.ema_decay < 1.0:
             raise _refuse("ema_decay", self.ema_decay, "a number from 0 to below 1")
         if self.num_critics not in (1, 2):
@@ -268,6 +271,11 @@ class CrlConfig:
             raise ConfigError(
                 f"Agent setting horizon_spread is {self.horizon_spread} with critic 'survival', "
                 "whose bins of time undo one discount. Expected 1. Leave horizon_spread out."
+            )
+        if self.critic == "survival" and self.moving_share != 0.0:
+            raise ConfigError(
+                f"Agent setting moving_share is {self.moving_share} with critic 'survival', whose "
+                "bins of time are those of rows drawn alike. Expected 0. Leave moving_share out."
             )
         parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
         if self.embedding_size % parts:
