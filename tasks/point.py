@@ -108,12 +108,13 @@ def make_point_maze(maze: Maze) -> Task:
             horizon=HORIZON_SHARE * seconds if is_large else 10.0,
             goal_switch_interval=seconds if is_large else CONTROL_DT / 0.02,
             random_start_share=0.5,
-            input_bias=1.0 if is_large else 0.0,
             budgets=budgets(
                 laptop=Budget(
                     control_steps=cells * CELL_STEPS, gradient_steps=cells * CELL_STEPS // 60
                 )
             ),
+            # 0.5 m of a maze of 40 m are to be told apart
+            agent={"input_bias": 1.0} if is_large else {},
         ),
         summary=f"A ball is pushed from the start to the cells of the maze {maze.name!r}.",
     )

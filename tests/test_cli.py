@@ -149,6 +149,18 @@ def test_the_process_ends_with_the_code_of_main() -> None:
     assert ended.stderr.startswith("robot-gcrl: Unknown command 'trian'.")
 
 
+def test_a_hint_at_a_setting_that_no_agent_has_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen to fail: found by `train` alone
+    own = tmp_path / "own.py"
+    source = (ROOT / "tasks" / "reacher.py").read_text()
+    assert source.count("hints=Hints(") == 1
+    own.write_text(source.replace("hints=Hints(", 'hints=Hints(agent={"nrom": "rms"}, '))
+    assert cli.main(["check", f"{own}:reacher"]) == 2
+    assert "'nrom'. Did you mean 'norm'?" in capsys.readouterr().err
+
+
 def test_a_task_of_ones_own_that_breaks_a_rule_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

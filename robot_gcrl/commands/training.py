@@ -66,7 +66,13 @@ class Check:
 
         findings = conformance(self.task, maze=self.maze, engine=self.engine)
         show(say, format_findings(findings), findings, as_json=self.json)
-        return DONE if findings["ok"] else USER_ERROR
+        if not findings["ok"]:
+            return USER_ERROR
+        from robot_gcrl.train.settings import make_train_config
+
+        # Hints at settings of the agent, of which a task's own room knows nothing
+        make_train_config(self.task, preset="laptop", maze=self.maze)
+        return DONE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 What needs physics is in `robot_gcrl.env.conformance`.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -73,11 +72,9 @@ def _check_hints(task: Task) -> Iterator[str]:
     interval = hints.goal_switch_interval
     if interval is not None and interval < control_dt:
         yield f"Goals switch every {interval} s. Expected at least a control step, {control_dt} s."
-    for name in ("near_goal_share", "random_start_share", "moving_share"):
+    for name in ("near_goal_share", "random_start_share"):
         if not 0.0 <= getattr(hints, name) <= 1.0:
             yield f"{name} is {getattr(hints, name)}. Expected 0 to 1."
-    if not 0.0 <= hints.input_bias < math.inf:
-        yield f"input_bias is {hints.input_bias}. Expected a number of 0 or more."
     if hints.near_goal_share > 0.0 and hints.near_goal_radius is None:
         yield f"near_goal_share is {hints.near_goal_share} without a near_goal_radius."
     if hints.random_start_share > 0.0 and task.anywhere is None:

@@ -81,7 +81,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Hints:
-    """What a task knows about learning, in physical units.
+    """What a task knows about learning, in physical units but for the settings of the agent.
 
     Attributes:
       horizon: how far ahead a goal is typically reached [s]; gamma = 1 - control_dt / horizon.
@@ -91,11 +91,9 @@ class Hints:
         draws all goals from the train distribution.
       near_goal_share: share of the commanded goals that are near ones.
       random_start_share: share of training episodes that start from `Task.anywhere`.
-      moving_share: share of a batch whose achieved goal changes until the goal that is learned:
-        where a goal is an object's place, most rows are of an object at rest.
-      input_bias: how far biases of first layers begin from zero: 1 where goals must be told apart
-        that differ by little of their range, as 0.5 m in a maze of 40 m.
       budgets: by preset name.
+      agent: settings of the agent that were measured to pay here, by name ("moving_share"), in
+        place of the preset's; the published preset keeps its own.
     """
 
     horizon: float
@@ -103,9 +101,8 @@ class Hints:
     near_goal_radius: float | None = None
     near_goal_share: float = 0.0
     random_start_share: float = 0.0
-    moving_share: float = 0.0
-    input_bias: float = 0.0
     budgets: Mapping[str, Budget]
+    agent: Mapping[str, str | float | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

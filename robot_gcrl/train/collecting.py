@@ -78,11 +78,13 @@ def refuse_idle(config: TrainConfig, given: Iterable[str], *, starts_anywhere: b
     Raises:
       ConfigError: a radius of near goals of which there are none, a share of goals that nothing
         proposes, of starts that the task lacks, a discount that the cloning of all futures alike
-        does not have, a first bias or a width that no network has, or how the native engine works
+        does not have, a first bias or a width that no network has, a loss beside the likelihood of
+        a survival critic, whose bins of time want rows drawn alike, or how the native engine works
         of another one.
     """
     elsewhere = config.engine != "native"
     is_gcbc, agent = config.algorithm == "gcbc", config.agent
+    survives = agent.critic == "survival"
     cloning = is_gcbc and config.baseline.hindsight != "geometric"
     for name, is_idle, reader in (
         ("near_goal_radius", config.near_goal_share == 0.0, "a near_goal_share above 0"),
@@ -90,6 +92,8 @@ def refuse_idle(config: TrainConfig, given: Iterable[str], *, starts_anywhere: b
         ("random_start_share", not starts_anywhere, "a task that has starts anywhere"),
         ("agent.gamma", cloning, "baseline.hindsight geometric"),
         ("agent.input_bias", agent.norm == "hyperspherical", "another agent.norm"),
+        ("agent.loss", survives and agent.loss != "infonce", "another agent.critic"),
+        ("agent.moving_share", survives and agent.moving_share > 0.0, "another agent.critic"),
         ("agent.width", is_gcbc and agent.actor_width is not None, "no agent.actor_width"),
         ("overlap", elsewhere, "the engine native"),
         ("physics_threads", elsewhere, "the engine native"),

@@ -152,7 +152,8 @@ def agent_of(task: Task, config: CrlConfig) -> Agent:
             f"{task.episode_length} control steps. Expected chunks of at most half of them, so "
             "that most rows of the replay begin one. Lower --agent.chunk."
         )
-    if config.moving_share > 0.0:
+    # The bins of time of a survival critic are those of rows drawn alike
+    if config.moving_share > 0.0 and config.critic != "survival":
         beyond = _MOVED * component_radii(contract) * contract.goal_scale
         moving = Moving(config.moving_share, beyond)
     return make_agent(

@@ -5,12 +5,13 @@ A preset holds what does not depend on the task. Hints are physical (seconds, me
 lets what the user wrote win.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any, get_args
 
 import jax
 
-from robot_gcrl.agents.baselines.config import Algorithm
+from robot_gcrl.agents.baselines.config import Algorithm, unread
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.errors import ConfigError, unknown_name
 from robot_gcrl.task.task import Budget, Task
@@ -23,8 +24,6 @@ _PRACTICE = (
     "near_goal_radius",
     "near_goal_share",
     "random_start_share",
-    "agent.moving_share",
-    "agent.input_bias",
 )
 
 _OURS = {
@@ -144,8 +143,8 @@ def make_train_config(
         refuse_collecting(overrides)
         overrides = {"steps": _budget(task, chosen).gradient_steps} | overrides
     settings = _base(task, chosen) | PRESETS[chosen]
-    if learned_by != "crl" or overrides.get("agent.critic") == "survival":
-        settings["agent.moving_share"] = 0.0  # a hint that the others do not read
+    if chosen != "paper":
+        settings |= _hinted(task, learned_by)
     agent = {k.removeprefix("agent."): v for k, v in settings.items() if k.startswith("agent.")}
     outer = {k: v for k, v in settings.items() if not k.startswith("agent.")}
     config = TrainConfig(
@@ -180,12 +179,23 @@ def _base(task: Task, preset: Preset) -> dict[str, Any]:
         "near_goal_share": hints.near_goal_share,
         "random_start_share": hints.random_start_share,
         "agent.gamma": 1.0 - control_dt / hints.horizon,
-        "agent.moving_share": hints.moving_share,
-        "agent.input_bias": hints.input_bias,
     }
     if preset == "paper":
         settings |= dict.fromkeys(_PRACTICE, 0.0) | {"near_goal_radius": None}
     return settings
+
+
+def _hinted(task: Task, algorithm: Algorithm) -> dict[str, Any]:
+    """Settings of the agent that the task hints at, but for those that nothing would read."""
+    known = [field.name for field in dataclasses.fields(CrlConfig)]
+    for name in task.hints.agent:
+        if name not in known:
+            raise unknown_name(
+                f"setting of the agent in the hints of task {task.name!r}:",
+                name, known, see="robot-gcrl train --help", lists=False,
+            )  # fmt: skip
+    hinted = {f"agent.{name}": value for name, value in task.hints.agent.items()}
+    return {name: value for name, value in hinted.items() if name not in unread(algorithm)}
 
 
 def _budget(task: Task, preset: Preset) -> Budget:

@@ -106,15 +106,6 @@ def test_an_embedding_that_a_critic_cannot_divide(settings: dict, parts: int):
     )
 
 
-def test_the_survival_critic_has_its_own_loss():
-    with pytest.raises(ConfigError) as error:
-        CrlConfig(critic="survival", loss="symmetric_infonce")
-    assert str(error.value) == (
-        "Agent setting loss is 'symmetric_infonce' with critic 'survival'. Expected 'infonce', the "
-        "default: this critic has a likelihood of its own in its place. Leave loss out."
-    )
-
-
 def test_the_survival_critic_has_one_horizon():
     with pytest.raises(ConfigError) as error:
         CrlConfig(critic="survival", horizon_spread=4.0)

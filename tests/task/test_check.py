@@ -269,9 +269,6 @@ def test_hints(task):
     assert problems(hints(random_start_share=1.5)) == [
         "random_start_share is 1.5. Expected 0 to 1."
     ]
-    assert problems(hints(input_bias=-1.0)) == [
-        "input_bias is -1.0. Expected a number of 0 or more."
-    ]
     assert problems(hints(near_goal_share=0.5)) == [
         "near_goal_share is 0.5 without a near_goal_radius."
     ]

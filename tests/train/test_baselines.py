@@ -99,6 +99,26 @@ def test_an_algorithm_is_chosen_with_its_reward_and_survives_the_json():
             "beside task.",
         ),
         (
+            ("--agent.critic", "survival", "--agent.loss", "symmetric_infonce"),
+            "--agent.loss was given, which is read with another agent.critic alone. Expected "
+            "settings that the run reads. Leave it out, or take another agent.critic.",
+        ),
+        (
+            ("--agent.critic", "survival", "--agent.moving-share", "0.5"),
+            "--agent.moving-share was given, which is read with another agent.critic alone. "
+            "Expected settings that the run reads. Leave it out, or take another agent.critic.",
+        ),
+        (
+            ("--agent.norm", "hyperspherical", "--agent.input-bias", "0.5"),
+            "--agent.input-bias was given, which is read with another agent.norm alone. Expected "
+            "settings that the run reads. Leave it out, or take another agent.norm.",
+        ),
+        (
+            ("--algorithm", "gcbc", "--agent.actor-width", "64", "--agent.width", "99"),
+            "--agent.width was given, which is read with no agent.actor_width alone. Expected "
+            "settings that the run reads. Leave it out, or take no agent.actor_width.",
+        ),
+        (
             ("--engine", "mjx", "--physics-threads", "1"),
             "--physics-threads was given, which is read with the engine native alone. Expected "
             "settings that the run reads. Leave it out, or take the engine native.",

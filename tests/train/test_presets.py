@@ -25,9 +25,8 @@ def task() -> Task:
         near_goal_radius=0.1,
         near_goal_share=0.7,
         random_start_share=0.3,
-        moving_share=0.6,
-        input_bias=0.5,
         budgets=budgets,
+        agent={"moving_share": 0.6, "norm": "rms", "loss": "backward_infonce"},
     )
     return dataclasses.replace(load_task("reacher"), hints=hints)
 
@@ -42,15 +41,15 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
         assert (config.agent.gamma, config.control_steps_per_update) == (0.99, 40.0)
         assert (config.goal_switch_probability, config.random_start_share) == (0.0, 0.0)
         assert (config.near_goal_radius, config.near_goal_share) == (None, 0.0)
-        assert (config.agent.moving_share, config.agent.input_bias) == (0.0, 0.0)
+        assert (config.agent.moving_share, config.agent.norm) == (0.0, "layer")
     else:
         assert config.agent.gamma == pytest.approx(1 - dt / hints.horizon)
         assert hints.goal_switch_interval is not None
         assert config.goal_switch_probability == pytest.approx(dt / hints.goal_switch_interval)
         assert config.random_start_share == hints.random_start_share
         assert config.near_goal_radius == hints.near_goal_radius
-        assert config.agent.moving_share == hints.moving_share
-        assert config.agent.input_bias == hints.input_bias
+        assert config.agent.moving_share == 0.6
+        assert (config.agent.norm, config.agent.loss) == ("rms", "backward_infonce")
         updates = config.steps / config.control_steps_per_update
         assert updates == pytest.approx(budget.gradient_steps)
 
@@ -59,6 +58,21 @@ def test_hints_become_settings(task: Task, preset: str) -> None:
 def test_a_hint_that_an_algorithm_would_not_read_is_left_out(task: Task, algorithm: str) -> None:
     config = make_train_config(task, task_reference="reacher", preset="laptop", algorithm=algorithm)
     assert config.agent.moving_share == (0.6 if algorithm == "crl" else 0.0)
+    assert config.agent.loss == ("backward_infonce" if algorithm == "crl" else "infonce")
+    assert config.agent.norm == "rms"  # of the actor, which all have
+
+
+def test_what_is_written_wins_over_a_hint(task: Task) -> None:
+    config = make_train_config(
+        task, task_reference="reacher", preset="laptop", **{"agent.norm": "layer"}
+    )
+    assert (config.agent.norm, config.agent.loss) == ("layer", "backward_infonce")
+
+
+def test_a_hint_that_no_agent_knows_is_refused(task: Task) -> None:
+    wrong = dataclasses.replace(task.hints, agent={"nrom": "rms"})
+    with pytest.raises(UnknownNameError, match=r"hints of task 'reacher': 'nrom'.*Did you mean 'norm'"):
+        make_train_config(dataclasses.replace(task, hints=wrong), task_reference="reacher")
 
 
 def test_the_paper_preset_is_as_published(task: Task) -> None:

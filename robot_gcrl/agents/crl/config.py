@@ -256,11 +256,6 @@ class CrlConfig:
                 f"Agent setting energy is {self.energy!r} with critic {self.critic!r}, which has "
                 "an energy of its own. Expected 'l2', the default. Leave energy out."
             )
-        if self.critic == "survival" and self.loss != "infonce":
-            raise ConfigError(
-                f"Agent setting loss is {self.loss!r} with critic 'survival'. Expected 'infonce', "
-                "the default: this critic has a likelihood of its own in its place. Leave loss out."
-            )
         if self.critic == "survival" and self.logsumexp_penalty != type(self).logsumexp_penalty:
             raise ConfigError(
                 f"Agent setting logsumexp_penalty is {self.logsumexp_penalty} with critic "
@@ -271,11 +266,6 @@ class CrlConfig:
             raise ConfigError(
                 f"Agent setting horizon_spread is {self.horizon_spread} with critic 'survival', "
                 "whose bins of time undo one discount. Expected 1. Leave horizon_spread out."
-            )
-        if self.critic == "survival" and self.moving_share != 0.0:
-            raise ConfigError(
-                f"Agent setting moving_share is {self.moving_share} with critic 'survival', whose "
-                "bins of time are those of rows drawn alike. Expected 0. Leave moving_share out."
             )
         parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
         if self.embedding_size % parts:
