@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,16 @@ from robot_gcrl.gate.table import format_gate
 from robot_gcrl.rooms import room
 from tests.controllers.pushers import make_task, write_pusher
 from tests.controllers.realism import write_departing
+
+# No row but the clean one
+ALONE: dict[str, Any] = {
+    "delays": (),
+    "jitters": (),
+    "drops": (),
+    "restart": False,
+    "realtime_episodes": 0,
+    "engine": "native",
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +118,7 @@ def test_each_level_has_a_row(tmp_path):
         file.path,
         episodes=6,
         robots=3,
-        delays=(),
-        jitters=(),
-        drops=(),
-        restart=False,
-        realtime_episodes=0,
-        engine="native",
+        **ALONE,
         randomize="full",
     )
     assert [row["name"] for row in result["rows"]] == ["bridge", "realism low", "realism full"]
@@ -150,12 +156,7 @@ def test_a_robot_of_ones_own_needs_its_profile(tmp_path):
         path,
         episodes=2,
         robots=2,
-        delays=(),
-        jitters=(),
-        drops=(),
-        restart=False,
-        realtime_episodes=0,
-        engine="native",
+        **ALONE,
         profile=str(profile),
     )
     assert result["rows"][0]["success_any"]["mean"] == 1.0
