@@ -71,7 +71,7 @@ def test_what_is_written_wins_over_a_hint(task: Task) -> None:
 
 def test_a_hint_that_no_agent_knows_is_refused(task: Task) -> None:
     wrong = dataclasses.replace(task.hints, agent={"nrom": "rms"})
-    with pytest.raises(UnknownNameError, match=r"hints of task 'reacher': 'nrom'.*Did you mean 'norm'"):
+    with pytest.raises(UnknownNameError, match="hints of task 'reacher': 'nrom'"):
         make_train_config(dataclasses.replace(task, hints=wrong), task_reference="reacher")
 
 
