@@ -34,9 +34,9 @@ def told_apart(config: TrainConfig) -> dict[str, Any]:
 def settings_sha256(config: TrainConfig) -> str:
     """Of everything that makes another run: presets and hints too, which no study names.
 
-    But for files, seed and minutes, which each line of the results has by itself.
+    But for task, files, seed and minutes, which each line of the results has by itself.
     """
-    private = {"run", "seed", "start_from", "dataset", "minutes", *RESUMABLE} - {"steps"}
+    private = {"run", "task", "seed", "start_from", "dataset", "minutes", *RESUMABLE} - {"steps"}
     kept = {name: str(value) for name, value in contents(config).items() if name not in private}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
