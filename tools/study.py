@@ -3,7 +3,7 @@
     python tools/study.py run tools/studies/losses.toml [--parallel 2] [--runs DIR] [--out FILE]
     python tools/study.py run tools/studies/recipe.toml --tasks ant --variants default RMSNorm
     python tools/study.py run --tasks reacher --seeds 0 1 2 --vary agent.learning_rate=1e-3
-    python tools/study.py report FILE... [--plot FILE.png] [--each]
+    python tools/study.py report FILE... [--plot FILE.png] [--each] [--wall]
 
 `run` trains and evaluates each cell with the commands of `robot-gcrl` and appends a JSON line to
 the results (docs/results/NAME.jsonl), also for a run that failed, with its reason. What is in the
@@ -128,7 +128,8 @@ def tell(arguments: argparse.Namespace) -> int:
         if task not in measured:
             raise unknown_name("task", task, measured, see="the table without --tasks")
     lines = [line for line in lines if line["task"] in (arguments.tasks or measured)]
-    print("\n".join(report(lines, metric=arguments.metric, each=arguments.each)))
+    tables = report(lines, metric=arguments.metric, each=arguments.each, wall=arguments.wall)
+    print("\n".join(tables))
     if arguments.plot is not None:
         draw(lines, metric=arguments.metric).savefig(arguments.plot, dpi=120)
     return 0
@@ -156,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     reports.add_argument("--tasks", nargs="+", help="of the results, these alone")
     reports.add_argument("--metric", choices=RATES[:3], default="time_at_goal")
     reports.add_argument("--each", action="store_true", help="a table of every run too")
+    reports.add_argument("--wall", action="store_true",
+                         help="a table of the curves at equal wall time too")  # fmt: skip
     reports.add_argument("--plot", type=Path, help="picture of the curves")
     return parser
 

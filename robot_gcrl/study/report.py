@@ -24,14 +24,21 @@ _MANY = 10
 _DASHES = ("-", "--", ":", "-.")
 
 
-def report(lines: Sequence[Line], *, metric: str, each: bool = False) -> list[str]:
+def report(
+    lines: Sequence[Line], *, metric: str, each: bool = False, wall: bool = False
+) -> list[str]:
     """Lines of Markdown: per task and variant, over all tasks, and with `each` every run.
+
+    With `wall` also what the curves had when the quickest run of the task was over: a comparison
+    of equal wall time, as far as nothing else ran beside.
 
     Raises:
       ConfigError: there is no result, or two of the same task, variant and seed.
     """
     _require_distinct(lines)
     tables = [_by_task(lines), _overall(lines, metric)]
+    if wall:
+        tables.append(_at_equal_time(lines))
     if each:
         tables.append(_each(lines))
     return [line for table in tables for line in (*table, "")]
@@ -87,23 +94,16 @@ def _curve(
 ) -> tuple[np.ndarray, Estimate]:
     """Places [P] and the estimate there, of the runs `some` of the results `lines`."""
     column, scale = (1, 1.0 / 60.0) if by_time else (0, 1.0)
-    row = 2 + RATES.index(metric)
     scores, first, last = [], 0.0, 0.0
     for task in tasks:
-        ends = [scale * max(np.array(line["curve"])[:, column])
+        ends = [scale * max(_points(line)[:, column])
                 for line in lines if line["task"] == task and line["curve"]]  # fmt: skip
         most = max(ends, default=1.0)
         runs = [line for line in some if line["task"] == task]
-        points = [np.array(line["curve"]).reshape(-1, 5) for line in runs]
-        places = np.linspace(0.0, most, _GRID)
-        scores.append(np.stack([
-            np.interp(places, scale * point[:, column], point[:, row],
-                      right=0.0 if "failed" in line else None)
-            if len(point) else np.zeros(_GRID)
-            for line, point in zip(runs, points, strict=True)
-        ]))  # fmt: skip
+        places = np.linspace(0.0, most / scale, _GRID)
+        scores.append(np.stack([_between(line, metric, places, column) for line in runs]))
         # Before its first evaluation nothing is known of a run
-        begins = [scale * point[0, column] / most for point in points if len(point)]
+        begins = [scale * _points(line)[0, column] / most for line in runs if line["curve"]]
         first, last = max([first, *begins]), most
     shares = np.linspace(0.0, 1.0, _GRID)
     kept = shares >= first
@@ -132,6 +132,45 @@ def _by_task(lines: Sequence[Line]) -> list[str]:
                 f"| `{task}` | {variant} | {seeds} | {' to '.join(steps)} | {wall:.1f} | {cells} |"
             )
     return table
+
+
+def _at_equal_time(lines: Sequence[Line]) -> list[str]:
+    table = [
+        "| task | variant | seeds | after [min] | any | final | time at goal |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in _names(lines, "task"):
+        runs = [line for line in lines if line["task"] == task]
+        curves = [_points(line) for line in runs if line["curve"] and "failed" not in line]
+        if not curves:
+            continue
+        # Of a run nothing is known before its first evaluation
+        first = max(curve[0, 1] for curve in curves)
+        after = max(first, min(curve[-1, 1] for curve in curves))
+        for variant in _names(runs, "variant"):
+            some = [line for line in runs if line["variant"] == variant]
+            seeds = ", ".join(str(line["seed"]) for line in some)
+            cells = " | ".join(
+                _mean_and_all([float(_between(line, name, np.array(after), 1)) for line in some])
+                for name in _TITLES
+            )
+            table.append(f"| `{task}` | {variant} | {seeds} | {after / 60:.1f} | {cells} |")
+    return table
+
+
+def _points(line: Line) -> np.ndarray:
+    """Evaluations of a run [N, 5]: control or gradient steps, seconds, and rates."""
+    return np.array(line["curve"]).reshape(-1, 5)
+
+
+def _between(line: Line, metric: str, places: np.ndarray, column: int) -> np.ndarray:
+    """A run's rate at places of a column of its curve; 0 after it failed."""
+    points = _points(line)
+    if not len(points):
+        return np.zeros(places.shape)
+    rates = points[:, 2 + RATES.index(metric)]
+    right = 0.0 if "failed" in line else None
+    return np.asarray(np.interp(places, points[:, column], rates, right=right))
 
 
 def _overall(lines: Sequence[Line], metric: str) -> list[str]:

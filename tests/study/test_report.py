@@ -83,6 +83,24 @@ def test_the_report_by_hand():
     assert "| 75.0% (75.0% to 75.0%) |" in text[-2]
 
 
+def test_what_runs_had_when_the_quickest_was_over():
+    # Seen to fail: with the seconds of the slowest, and with a run that failed left out.
+    quick, slow, failed = (
+        result_line("reacher", name, 0, 0.5, **more)
+        for name, more in (("quick", {}), ("slow", {}), ("broken", {"failed": "nan"}))
+    )
+    quick["curve"] = [[500, 30.0, 0.1, 0.1, 0.1], [1000, 60.0, 0.4, 0.3, 0.2]]
+    slow["curve"] = [[500, 40.0, 0.0, 0.0, 0.0], [1000, 80.0, 0.8, 0.8, 0.8]]
+    failed["curve"] = [[500, 30.0, 0.9, 0.9, 0.9]]
+    text = report([quick, slow, failed], metric="success_any", wall=True)
+    assert text[-5] == "|---|---|---|---|---|---|---|"
+    assert (
+        text[-4] == "| `reacher` | quick | 0 | 1.0 | 40.0% (40.0) | 30.0% (30.0) | 20.0% (20.0) |"
+    )
+    assert text[-3] == "| `reacher` | slow | 0 | 1.0 | " + " | ".join(["40.0% (40.0)"] * 3) + " |"
+    assert text[-2] == "| `reacher` | broken | 0 | 1.0 | " + " | ".join(["0.0% (0.0)"] * 3) + " |"
+
+
 def test_variants_are_compared_on_the_tasks_of_both():
     text = report(LINES[:5], metric="success_any")
     assert text[-2].endswith("| 100.0% (100.0% to 100.0%) |")
