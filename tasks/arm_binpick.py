@@ -90,7 +90,7 @@ def arm_binpick(name: str) -> Task:
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
-        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.7),
+        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.4, astride=0.3),
         regions=distance_regions(
             (bins.x, 1.5 * outer), origin=(0.0, bins.y, LYING), unit="m from the wall's middle"
         ),
@@ -99,6 +99,8 @@ def arm_binpick(name: str) -> Task:
             horizon=6.0,
             random_start_share=0.5,
             budgets=budgets(laptop=Budget(control_steps=3_000_000, gradient_steps=120_000)),
+            # as arm_push: most rows are of a cube at rest
+            agent={"moving_share": 0.9},
         ),
         summary=(
             "A seven-joint arm with a gripper brings a 6 cm cube over a wall into the other bin, "

@@ -99,7 +99,7 @@ def arm_grasp() -> Task:
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
-        anywhere=close_starts(model, (PLACES,), holding=0.0),
+        anywhere=close_starts(model, (PLACES,)),
         regions=distance_regions(
             (0.15, 0.3, 0.45),
             origin=(*(*PLACES.center, LYING) * 2, CUBE_SIZE),

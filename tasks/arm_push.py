@@ -46,7 +46,7 @@ def arm_push(name: str) -> Task:
         episode_length=EPISODE_LENGTHS[name],
         train=distribution,
         eval=distribution,
-        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.0),
+        anywhere=close_starts(scene.compile(), (starts, goals)),
         regions=distance_regions(
             tuple((np.array((0.75, 1.25, 2.25)) * half).tolist()),
             origin=(0.0, CENTER, LYING),

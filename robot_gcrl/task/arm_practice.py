@@ -1,10 +1,11 @@
-"""Starts from which little is missing: the hand above a cube, or around one that it may hold.
+"""Starts from which little is missing: the hand above a cube, astride of it, or around it.
 
 An arm that moves at random hardly ever touches a cube, and learns nothing about cubes before it
 does. A share of training episodes begins here; success is never measured from these starts.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +30,29 @@ ABOVE = 0.085  # of the tip over the floor: the pads are 1.6 cm above the cube [
 BESIDE = 0.08  # how far the cube may lie from below the tip, in x and y [m]
 HIGHEST = 0.2  # of the tip around a cube [m]
 FINGER = CUBE_SIZE / 2 + 0.0005  # at the cube's sides without touching them [m]
+ASTRIDE = (0.015, 0.005)  # how far a cube between open fingers may lie off, along x and y [m]
+
+
+class _Poses(NamedTuple):
+    """Of the hand, one a row, and what lies below it.
+
+    Attributes:
+      joints: of the arm [rad].
+      tip: in the world [m].
+      finger: half of the gap, least and greatest [m].
+      beside: how far from below the tip the cube may lie, along x and y [m].
+      cube_z: of its center [m].
+    """
+
+    joints: Float[np.ndarray, "poses 7"]
+    tip: Float[np.ndarray, "poses 3"]
+    finger: Float[np.ndarray, "poses 2"]
+    beside: Float[np.ndarray, "poses 2"]
+    cube_z: Float[np.ndarray, " poses"]
 
 
 def close_starts(
-    model: mujoco.MjModel, regions: Sequence[Region], *, holding: float
+    model: mujoco.MjModel, regions: Sequence[Region], *, holding: float = 0.0, astride: float = 0.0
 ) -> SampleStart:
     """Starts at rest of the gripper close to the cube, over the regions in turn.
 
@@ -40,41 +60,48 @@ def close_starts(
       model: of the task.
       regions: of the tip.
       holding: the share in which the cube is between the fingers, on the floor or in the air: the
-        first action grips it or lets it go. In the others it lies somewhere below the hand.
+        first action grips it or lets it go.
+      astride: the share in which the fingers are open, on the cube's two sides or a little above:
+        what is missing is to sink and to close. In the others it lies somewhere below the hand.
     """
-    poses = _find_poses(model, regions, round(NUM_POSES * holding))
+    poses = _find_poses(model, regions, round(NUM_POSES * holding), round(NUM_POSES * astride))
     centers, halves = (np.array(part, np.float32) for part in zip(*regions, strict=True))
 
     def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
         pose_key, beside_key, finger_key = jax.random.split(key, 3)
         index = jax.random.randint(pose_key, (), 0, NUM_POSES)
-        pose, region = jnp.asarray(poses)[index], index % len(regions)
-        joints, tip, holds = pose[:-4], pose[-4:-1], pose[-1] > 0.0
-        beside = jax.random.uniform(beside_key, (2,), minval=-BESIDE, maxval=BESIDE)
+        pose, region = _Poses(*(jnp.asarray(part)[index] for part in poses)), index % len(regions)
+        beside = jax.random.uniform(beside_key, (2,), minval=-1.0, maxval=1.0) * pose.beside
         center, half = jnp.asarray(centers)[region], jnp.asarray(halves)[region]
         # beyond the region there may be walls
-        below = jnp.append(jnp.clip(tip[:2] + beside, center - half, center + half), LYING)
-        open_finger = jax.random.uniform(finger_key, maxval=FINGER_OPEN)
-        finger = jnp.where(holds, FINGER, open_finger)
-        place = jnp.where(holds, tip, below)
+        below = jnp.clip(pose.tip[:2] + beside, center - half, center + half)
+        closed, opened = pose.finger
+        finger = jax.random.uniform(finger_key, minval=closed, maxval=opened)
         upright = jnp.array((1.0, 0.0, 0.0, 0.0))
-        qpos = jnp.concatenate((joints, jnp.stack((finger, finger)), place, upright))
+        place = jnp.append(below, pose.cube_z)
+        qpos = jnp.concatenate((pose.joints, jnp.stack((finger, finger)), place, upright))
         return qpos, jnp.zeros(RESTING_VELOCITIES)
 
     return sample
 
 
 def _find_poses(
-    model: mujoco.MjModel, regions: Sequence[Region], num_holding: int
-) -> Float[np.ndarray, "poses columns"]:
-    """Rows of joints, tip x, y, z and 1 where it is around the cube, 0 where it is above."""
+    model: mujoco.MjModel, regions: Sequence[Region], num_holding: int, num_astride: int
+) -> _Poses:
     rng, rows = np.random.default_rng(0), []
     for i in range(NUM_POSES):
-        holds = i < num_holding
         # sampled by the function that places cubes, so that the arm reaches it
         tip = np.array(sample_place(jax.random.key(i), regions[i % len(regions)]))
-        tip[2] = rng.uniform(LYING, HIGHEST) if holds else ABOVE
+        if i < num_holding:
+            tip[2] = rng.uniform(LYING, HIGHEST)
+            finger, beside, cube_z = (FINGER, FINGER), (0.0, 0.0), tip[2]
+        elif i < num_holding + num_astride:
+            tip[2] = rng.uniform(LYING, ABOVE)
+            finger, beside, cube_z = (FINGER_OPEN, FINGER_OPEN), ASTRIDE, LYING
+        else:
+            tip[2] = ABOVE
+            finger, beside, cube_z = (0.0, FINGER_OPEN), (BESIDE, BESIDE), LYING
         joints, error = reach_down(model, np.array(GRIPPER_READY), tip)
         assert error < 1e-3, (tip, error)
-        rows.append((*joints, *tip, float(holds)))
-    return np.array(rows, np.float32)
+        rows.append(_Poses(joints, tip, np.array(finger), np.array(beside), np.array(cube_z)))
+    return _Poses(*(np.array(part, np.float32) for part in zip(*rows, strict=True)))
