@@ -149,6 +149,18 @@ def test_a_second_robot_of_the_same_name_is_refused(rig):
     assert summary["sessions"] == summary["link_stops"]
 
 
+def test_a_trace_on_a_full_disk_ends_and_the_robot_goes_on(rig):
+    # seen to fail with a stream that nobody looks at: lines were missing, and nothing said so
+    rig.serve()
+    robot = rig.drive("--trace", "/dev/full")
+    robot.event("session with")
+    rig.send_to(1.0, 1.0)
+    robot.event("the trace ended: /dev/full cannot be written")
+    rig.watch(0.3)
+    assert robot.end()["state"] == "stop"
+    assert sum("the trace ended" in line for line in robot.said) == 1
+
+
 def test_keys(rig):
     keys = rig.folder / "keys"
     for role, name in (("server", "desk"), ("robot", "cart0"), ("robot", "cart1")):

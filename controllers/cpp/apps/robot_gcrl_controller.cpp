@@ -41,7 +41,7 @@ void log_event(std::int64_t now_ns, const std::string& text) {
 
 class Trace {
  public:
-  explicit Trace(const std::string& path) {
+  explicit Trace(const std::string& path) : path_(path) {
     if (path.empty()) return;
     file_.open(path);
     if (!file_)
@@ -58,9 +58,26 @@ class Trace {
     for (const double value : tick.ctrl) file_ << "," << value;
     for (const double value : joints.position) file_ << "," << value;
     file_ << "\n";
+    note_failure();
+  }
+
+  // What the stream still holds is written
+  void end() {
+    if (!file_.is_open()) return;
+    file_.flush();
+    note_failure();
   }
 
  private:
+  // A full disk ends the trace, and not the robot
+  void note_failure() {
+    if (file_) return;
+    file_.close();
+    log_event(monotonic_ns(), "the trace ended: " + path_ + " cannot be written, its last lines " +
+                                  "are missing; free space or change --trace");
+  }
+
+  std::string path_;
   std::ofstream file_;
 };
 
@@ -135,6 +152,7 @@ int run(const Options& options) {
     pacer.wait();
     write(client.rest(plant.joints()));
   }
+  trace.end();
   print_summary(client, pacer);
   if (failure) std::rethrow_exception(failure);
   if (client.refusal()) print_refusal(*client.refusal());
