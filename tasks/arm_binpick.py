@@ -90,7 +90,8 @@ def arm_binpick(name: str) -> Task:
         episode_length=EPISODE_LENGTH,
         train=distribution,
         eval=distribution,
-        anywhere=close_starts(scene.compile(), (starts, goals), holding=0.4, astride=0.3),
+        # twice as many before the wall as behind it
+        anywhere=close_starts(scene.compile(), (starts, starts, goals), holding=0.25, astride=0.5),
         regions=distance_regions(
             (bins.x, 1.5 * outer), origin=(0.0, bins.y, LYING), unit="m from the wall's middle"
         ),

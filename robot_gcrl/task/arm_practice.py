@@ -30,7 +30,7 @@ ABOVE = 0.085  # of the tip over the floor: the pads are 1.6 cm above the cube [
 BESIDE = 0.08  # how far the cube may lie from below the tip, in x and y [m]
 HIGHEST = 0.2  # of the tip around a cube [m]
 FINGER = CUBE_SIZE / 2 + 0.0005  # at the cube's sides without touching them [m]
-ASTRIDE = (0.015, 0.005)  # how far a cube between open fingers may lie off, along x and y [m]
+ASTRIDE = 0.015  # how far a cube between open fingers may lie off along them, in x [m]
 
 
 class _Poses(NamedTuple):
@@ -41,6 +41,7 @@ class _Poses(NamedTuple):
       tip: in the world [m].
       finger: half of the gap, least and greatest [m].
       beside: how far from below the tip the cube may lie, along x and y [m].
+      slack: and of the room that the fingers leave it, this share along y.
       cube_z: of its center [m].
     """
 
@@ -48,6 +49,7 @@ class _Poses(NamedTuple):
     tip: Float[np.ndarray, "poses 3"]
     finger: Float[np.ndarray, "poses 2"]
     beside: Float[np.ndarray, "poses 2"]
+    slack: Float[np.ndarray, " poses"]
     cube_z: Float[np.ndarray, " poses"]
 
 
@@ -61,8 +63,10 @@ def close_starts(
       regions: of the tip.
       holding: the share in which the cube is between the fingers, on the floor or in the air: the
         first action grips it or lets it go.
-      astride: the share in which the fingers are open, on the cube's two sides or a little above:
-        what is missing is to sink and to close. In the others it lies somewhere below the hand.
+      astride: the share in which the fingers are on the cube's two sides or a little above, from
+        all but closed to open: what is missing is to sink and to close. The arm lifts within one
+        control step and the fingers close in four, so that of open fingers alone none learns to
+        wait for them. In the other starts the cube lies somewhere below the hand.
     """
     poses = _find_poses(model, regions, round(NUM_POSES * holding), round(NUM_POSES * astride))
     centers, halves = (np.array(part, np.float32) for part in zip(*regions, strict=True))
@@ -71,12 +75,13 @@ def close_starts(
         pose_key, beside_key, finger_key = jax.random.split(key, 3)
         index = jax.random.randint(pose_key, (), 0, NUM_POSES)
         pose, region = _Poses(*(jnp.asarray(part)[index] for part in poses)), index % len(regions)
-        beside = jax.random.uniform(beside_key, (2,), minval=-1.0, maxval=1.0) * pose.beside
         center, half = jnp.asarray(centers)[region], jnp.asarray(halves)[region]
-        # beyond the region there may be walls
-        below = jnp.clip(pose.tip[:2] + beside, center - half, center + half)
         closed, opened = pose.finger
         finger = jax.random.uniform(finger_key, minval=closed, maxval=opened)
+        most = pose.beside.at[1].add(pose.slack * (finger - FINGER))
+        beside = jax.random.uniform(beside_key, (2,), minval=-1.0, maxval=1.0) * most
+        # beyond the region there may be walls
+        below = jnp.clip(pose.tip[:2] + beside, center - half, center + half)
         upright = jnp.array((1.0, 0.0, 0.0, 0.0))
         place = jnp.append(below, pose.cube_z)
         qpos = jnp.concatenate((pose.joints, jnp.stack((finger, finger)), place, upright))
@@ -92,16 +97,17 @@ def _find_poses(
     for i in range(NUM_POSES):
         # sampled by the function that places cubes, so that the arm reaches it
         tip = np.array(sample_place(jax.random.key(i), regions[i % len(regions)]))
+        beside, slack, cube_z = (0.0, 0.0), 0.0, LYING
         if i < num_holding:
-            tip[2] = rng.uniform(LYING, HIGHEST)
-            finger, beside, cube_z = (FINGER, FINGER), (0.0, 0.0), tip[2]
+            tip[2] = cube_z = rng.uniform(LYING, HIGHEST)
+            finger = (FINGER, FINGER)
         elif i < num_holding + num_astride:
             tip[2] = rng.uniform(LYING, ABOVE)
-            finger, beside, cube_z = (FINGER_OPEN, FINGER_OPEN), ASTRIDE, LYING
+            finger, beside, slack = (FINGER, FINGER_OPEN), (ASTRIDE, 0.0), 0.5
         else:
             tip[2] = ABOVE
-            finger, beside, cube_z = (0.0, FINGER_OPEN), (BESIDE, BESIDE), LYING
+            finger, beside = (0.0, FINGER_OPEN), (BESIDE, BESIDE)
         joints, error = reach_down(model, np.array(GRIPPER_READY), tip)
         assert error < 1e-3, (tip, error)
-        rows.append(_Poses(joints, tip, np.array(finger), np.array(beside), np.array(cube_z)))
+        rows.append((joints, tip, finger, beside, slack, cube_z))
     return _Poses(*(np.array(part, np.float32) for part in zip(*rows, strict=True)))

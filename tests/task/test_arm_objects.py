@@ -213,8 +213,9 @@ def test_a_cube_between_open_fingers_can_be_taken_by_sinking_and_closing():
         arm.data.qpos[:] = task.anywhere(key)[0]
         mujoco.mj_forward(arm.model, arm.data)
         arm.ctrl = arm.data.qpos[:8].astype(np.float32)
-        beside = abs(arm.cube - arm.tip)
-        if arm.cube[2] < LYING + 1e-3 and arm.data.qpos[7] > 0.0399 and max(beside[:2]) < 0.02:
+        x, y, _ = abs(arm.cube - arm.tip)
+        holds = np.linalg.norm(arm.cube - arm.tip) < 1e-3
+        if arm.cube[2] < LYING + 1e-3 and not holds and x < 0.015 and y < arm.data.qpos[7] - 0.03:
             taken += 1
             arm.go(np.array((*arm.tip[:2], LYING)), OPEN)
             arm.wait(CLOSE, 15)
