@@ -265,7 +265,8 @@ class GoalEnv:
             ),
             step=step,
             length=length,
-            episode=before.episode + reset,
+            # What a diverged step holds is of no episode: its row is nobody's future
+            episode=before.episode + reset + physics.diverged,
             ended=ended,
             terminated=terminated,
             reality=reality,

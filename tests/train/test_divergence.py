@@ -140,6 +140,12 @@ def test_the_world_that_diverges_is_named_and_nothing_of_it_is_kept(
     replay = jax.device_get(state.replay)
     assert ROPE - 2 * SUBSTEPS * TIMESTEP * SPEED < replay.observation[..., 2].max() <= ROPE
     assert (replay.episode >= 0).all(), "a world that diverged was stored as terminated"
+    # The numbers that the engine kept follow upon no action: seen to fail with them as a row more
+    held = (replay.observation[1:] == replay.observation[:-1]).all(-1) & (
+        replay.observation[1:, :, 3] != 0.0
+    )
+    assert held.any()
+    assert (replay.episode[1:] != replay.episode[:-1])[held].all()
 
 
 @pytest.mark.slow  # half a minute, nearly all of it XLA
