@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder=(arguments.runs or Path("runs") / "studies" / study.name).resolve(),
         out=arguments.out or ROOT / "docs" / "results" / f"{study.name}.jsonl",
         parallel=arguments.parallel,
+        retry_failed=arguments.retry_failed,
     )
     cells = cells_of(study)
     done = len(cells) - len(runner.missing(cells))
@@ -150,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE",
                       help="of every run that the file does not give them")  # fmt: skip
     runs.add_argument("--parallel", type=int, default=1, help="runs at once")
+    runs.add_argument("--retry-failed", action="store_true", help="what has failed, again")
     runs.add_argument("--runs", type=Path, help="folder of the run folders")
     runs.add_argument("--out", type=Path, help="file of the results")
     reports = commands.add_parser("report", help="tables and curves")

@@ -1,5 +1,6 @@
 """The command that does many runs."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from robot_gcrl.study.cluster import Cluster
 
 _INTERRUPTED = 130
+# Every run came to an end, and some to a bad one
+_FAILED = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class Sweep:
     """Folder of runs, results, table and picture; without it, runs/sweeps/NAME."""
     parallel: int = 1
     """Runs side by side on this machine."""
+    retry_failed: bool = False
+    """Do again what has failed; what failed for good would each time."""
     metric: Literal["success_any", "success_final", "time_at_goal"] = "time_at_goal"
     """Rate by which the printed table compares the variants over all tasks."""
     commands: bool = False
@@ -38,10 +43,14 @@ class Sweep:
 
     def run(self, say: Say) -> int:
         """Does the runs, and prints the table."""
-        from robot_gcrl.study.sweep import command_lines, make_sweep, sweep, told
+        from robot_gcrl.study.sweep import RESULTS_FILE, command_lines, make_sweep, sweep, told
 
         what = make_sweep(
-            self.file, folder=self.folder, parallel=self.parallel, cluster=self._cluster()
+            self.file,
+            folder=self.folder,
+            parallel=self.parallel,
+            cluster=self._cluster(),
+            retry_failed=self.retry_failed,
         )
         if self.commands:
             lines = command_lines(what)
@@ -51,7 +60,13 @@ class Sweep:
             return _INTERRUPTED
         table, lines = told(what, metric=self.metric)
         show(say, table, {"folder": str(what.folder), "results": lines}, as_json=self.json)
-        return DONE
+        failed = sum("failed" in line for line in lines)
+        if failed:
+            sys.stderr.write(
+                f"{failed} of {len(lines)} runs failed: {what.folder / RESULTS_FILE} says of each "
+                "why. Once the cause is mended: --retry-failed\n"
+            )
+        return _FAILED if failed else DONE
 
     def _cluster(self) -> "Cluster | None":
         if self.cluster is None:

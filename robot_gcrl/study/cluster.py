@@ -108,7 +108,8 @@ def _part(runner: Runner, cell: Cell) -> Path:
 def _collected(runner: Runner, part: Path) -> bool:
     """Takes over the result of a job, if there is a whole one."""
     lines = read_lines(part) if part.exists() else []
-    known = {key_of(line) for line in read_lines(runner.out)} if runner.out.exists() else set()
+    there = read_lines(runner.out) if runner.out.exists() else []
+    known = {key_of(line) for line in there if "failed" not in line}
     for line in lines:
         if key_of(line) not in known:
             runner.record(line)

@@ -28,19 +28,23 @@ def is_offline(line: Line) -> bool:
 def read_lines(path: Path) -> list[Line]:
     """The results in a file, in order; a last line without its end is left out.
 
+    Of a run that failed and was done again, what it came to then.
+
     Raises:
       ConfigError: there is no such file, or a line is no result of a study.
     """
     try:
         *whole, _torn = path.read_text(encoding="utf-8").split("\n")
         lines = [json.loads(text) for text in whole]
-        _ = [key_of(line) for line in lines]
+        newest = {key_of(line): i for i, line in enumerate(lines)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"The results {path} cannot be read: {error!r}. Expected the JSON lines that "
             "robot-gcrl sweep writes. Check the path, or restore the file."
         ) from error
-    return lines
+    return [
+        line for i, line in enumerate(lines) if "failed" not in line or newest[key_of(line)] == i
+    ]
 
 
 def append_line(path: Path, line: Line) -> None:

@@ -66,12 +66,14 @@ class Runner:
       folder: that receives a run folder and a log for each cell.
       out: file of the results.
       parallel: how many runs at once.
+      retry_failed: whether what has failed is done again.
     """
 
     study: Study
     folder: Path
     out: Path
     parallel: int = 1
+    retry_failed: bool = False
     _stopped: bool = False
     _children: set[subprocess.Popen] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -137,7 +139,7 @@ class Runner:
 
     def _is_done(self, cell: Cell, done: Mapping[Key, Line]) -> bool:
         line = done.get((self.study.name, cell.task, cell.variant, cell.seed))
-        if line is None:
+        if line is None or (self.retry_failed and "failed" in line):
             return False
         wanted = {"options": _as_json(cell.differences), "evaluation": self.study.measured}
         for name, value in wanted.items():

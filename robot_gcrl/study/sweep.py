@@ -33,12 +33,14 @@ class Sweep:
       folder: that receives run folders, logs, results, table and picture.
       parallel: runs side by side on this machine.
       cluster: whose jobs do the runs instead.
+      retry_failed: whether what has failed is done again.
     """
 
     study: Study
     folder: Path
     parallel: int = 1
     cluster: Cluster | None = None
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         if self.parallel < 1:
@@ -49,7 +51,12 @@ class Sweep:
 
 
 def make_sweep(
-    file: Path, *, folder: Path | None = None, parallel: int = 1, cluster: Cluster | None = None
+    file: Path,
+    *,
+    folder: Path | None = None,
+    parallel: int = 1,
+    cluster: Cluster | None = None,
+    retry_failed: bool = False,
 ) -> Sweep:
     """The sweep of a file; without a folder, in runs/sweeps/NAME.
 
@@ -62,6 +69,7 @@ def make_sweep(
         folder=(folder or Path("runs") / "sweeps" / study.name).resolve(),
         parallel=parallel,
         cluster=cluster,
+        retry_failed=retry_failed,
     )
 
 
@@ -79,6 +87,7 @@ def sweep(what: Sweep) -> bool:
         folder=what.folder,
         out=what.folder / RESULTS_FILE,
         parallel=what.parallel,
+        retry_failed=what.retry_failed,
     )
     sys.stderr.write(f"{len(cells)} runs in {what.folder}\n")
     what.folder.mkdir(parents=True, exist_ok=True)

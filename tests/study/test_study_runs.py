@@ -142,6 +142,29 @@ def test_a_failed_run_is_recorded_with_its_reason_and_counts_as_none(fake):
     assert "| 25.0% (0.0, 50.0) |" in row
 
 
+def test_what_failed_is_done_again_where_that_is_asked_for(fake):
+    # Seen to fail: what a full disk had ended was a success of 0 for good.
+    runner, calls, codes = fake
+    cells = cells_of(runner.study)
+    codes.append(2)
+    assert runner.do(cells)
+    calls.clear()
+    assert runner.do(cells)
+    assert calls == []
+    runner.retry_failed = True
+    codes.append(2)  # once more
+    assert runner.do(cells)
+    assert [words[:2] for words in calls] == [("train", "--resume")]
+    assert sum("failed" in line for line in read_lines(runner.out)) == 1
+    assert runner.do(cells)
+    lines = read_lines(runner.out)
+    assert len(lines) == len(cells)
+    assert not any("failed" in line for line in lines)
+    calls.clear()
+    assert runner.do(cells)
+    assert calls == []
+
+
 def test_other_settings_under_the_same_name_are_refused(fake):
     runner, _, _ = fake
     cells = cells_of(runner.study)

@@ -68,6 +68,25 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+def test_the_exit_code_tells_that_a_run_failed_and_it_can_be_done_again(
+    file: Path, done: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    # Seen to fail: exit code 0, and nothing but a success of 0 in the table.
+    folder = tmp_path / "out"
+    words = ["sweep", str(file), "--folder", str(folder)]
+    assert cli.main(words) == 0
+    results = folder / "results.jsonl"
+    first, *others = results.read_text().splitlines()
+    spoilt = {k: v for k, v in json.loads(first).items() if k != "success_any"}
+    results.write_text("\n".join([json.dumps(spoilt | {"failed": "disk full"}), *others, ""]))
+    done.clear()
+    assert cli.main(words) == 1
+    assert done == []
+    assert "1 of 4 runs failed: " in capsys.readouterr().err
+    assert cli.main([*words, "--retry-failed"]) == 0
+    assert done == ["reacher-agent.depth=4-0"]
+
+
 def test_a_grid_is_every_combination():
     found = grid_variants({"agent.depth": [4, 8], "overlap": [True, False]})
     assert found == {
