@@ -91,7 +91,7 @@ def arm_binpick(name: str) -> Task:
         train=distribution,
         eval=distribution,
         # twice as many before the wall as behind it
-        anywhere=close_starts(scene.compile(), (starts, starts, goals), holding=0.25, astride=0.5),
+        anywhere=close_starts(scene.compile(), (starts, starts, goals), holding=0.25, astride=0.65),
         regions=distance_regions(
             (bins.x, 1.5 * outer), origin=(0.0, bins.y, LYING), unit="m from the wall's middle"
         ),

@@ -31,6 +31,8 @@ BESIDE = 0.08  # how far the cube may lie from below the tip, in x and y [m]
 HIGHEST = 0.2  # of the tip around a cube [m]
 FINGER = CUBE_SIZE / 2 + 0.0005  # at the cube's sides without touching them [m]
 ASTRIDE = 0.015  # how far a cube between open fingers may lie off along them, in x [m]
+CLEAR = 0.07  # of the tip over the floor: the pads have left the cube [m]
+READY = 0.18  # of the tip where episodes begin that are no practice [m]
 
 
 class _Poses(NamedTuple):
@@ -63,10 +65,11 @@ def close_starts(
       regions: of the tip.
       holding: the share in which the cube is between the fingers, on the floor or in the air: the
         first action grips it or lets it go.
-      astride: the share in which the fingers are on the cube's two sides or a little above, from
-        all but closed to open: what is missing is to sink and to close. The arm lifts within one
-        control step and the fingers close in four, so that of open fingers alone none learns to
-        wait for them. In the other starts the cube lies somewhere below the hand.
+      astride: the share in which the hand is on its way to the cube. In half of them the fingers
+        are on its two sides, from all but closed to open: the arm lifts within one control step and
+        the fingers close in four, so that of open fingers alone none learns to wait for them. In
+        the other half the hand is above, and the higher, the further beside. In the other starts
+        the cube lies somewhere below the hand.
     """
     poses = _find_poses(model, regions, round(NUM_POSES * holding), round(NUM_POSES * astride))
     centers, halves = (np.array(part, np.float32) for part in zip(*regions, strict=True))
@@ -102,8 +105,13 @@ def _find_poses(
             tip[2] = cube_z = rng.uniform(LYING, HIGHEST)
             finger = (FINGER, FINGER)
         elif i < num_holding + num_astride:
-            tip[2] = rng.uniform(LYING, ABOVE)
-            finger, beside, slack = (FINGER, FINGER_OPEN), (ASTRIDE, 0.0), 0.5
+            if i % 2:
+                tip[2] = rng.uniform(LYING, CLEAR)
+                finger, beside, slack = (FINGER, FINGER_OPEN), (ASTRIDE, 0.0), 0.5
+            else:
+                tip[2] = rng.uniform(CLEAR, READY)
+                off = ASTRIDE + (BESIDE - ASTRIDE) * (tip[2] - CLEAR) / (READY - CLEAR)
+                finger, beside = (0.0, FINGER_OPEN), (off, off)
         else:
             tip[2] = ABOVE
             finger, beside = (0.0, FINGER_OPEN), (BESIDE, BESIDE)
