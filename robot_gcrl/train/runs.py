@@ -26,6 +26,8 @@ RATES = ("success_any", "success_final", "time_at_goal")
 _PRIVATE = {"run", "overlap", "physics_threads", "checkpoint_interval", "track"}
 # A success of so much counts as having learned the task
 LEARNED = 0.8
+# The share of a budget of minutes that is not known to be over
+_NEARLY = 0.99
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
@@ -141,9 +143,17 @@ _UNITS = {"steps": "control steps", "minutes": "min", "updates": "gradient steps
 
 
 def _share(config: TrainConfig, last: Line) -> float:
-    """Of its budget that a run has spent; an offline run's is of gradient steps."""
+    """Of its budget that a run has spent, steps or minutes; an offline run's is of gradient steps.
+
+    A resumed run counts its minutes anew, while its lines count all: that an evaluation came last
+    says that they are over, for a signal leaves none.
+    """
     counted = "gradient_steps" if config.dataset else "control_steps"
-    return min(last.get(counted, 0) / config.steps, 1.0)
+    share = min(last.get(counted, 0) / config.steps, 1.0)
+    if config.minutes is None or share == 1.0:
+        return share
+    spent = last.get("seconds", 0.0) / (60.0 * config.minutes)
+    return 1.0 if spent >= 1.0 and RATES[0] in last else min(max(share, spent), _NEARLY)
 
 
 def _state(run: Path, share: float) -> State:

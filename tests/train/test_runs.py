@@ -56,6 +56,17 @@ def test_a_row_holds_the_best_evaluation_and_where_the_run_is(tmp_path: Path):
     )
 
 
+def test_a_run_of_so_many_minutes_is_done_when_they_are_over(tmp_path: Path):
+    # Seen to fail: "stopped (0%)" for every run of a sweep with minutes, whose steps have no end.
+    late = {"iteration": 3, "control_steps": 3072, "seconds": 130.0, "gradient_steps": 44}
+    endless = {"steps": 10**9, "minutes": 2.0}
+    make_run(tmp_path / "a", evaluated(1, 0.9), evaluated(4, 0.8), **endless)
+    make_run(tmp_path / "b", evaluated(1, 0.9), late | {"seconds": 60.0}, **endless)
+    make_run(tmp_path / "c", evaluated(1, 0.9), late, **endless)  # resumed, and stopped again
+    found = [(row["state"], row["share"]) for row in list_runs(tmp_path)]
+    assert found == [("done", 1.0), ("stopped", 0.5), ("stopped", 0.99)]
+
+
 def test_a_run_that_is_being_written_is_running(tmp_path: Path):
     # Seen to fail: with the state told by steps alone.
     run = make_run(tmp_path / "a", evaluated(4, 0.8))
