@@ -115,6 +115,16 @@ def test_the_survival_critic_has_one_horizon():
     )
 
 
+def test_the_survival_critic_has_rows_of_any_episode():
+    # Seen to fail: goals of the same episode were taken for draws of what is censored.
+    with pytest.raises(ConfigError) as error:
+        CrlConfig(critic="survival", rows_per_episode=4)
+    assert str(error.value) == (
+        "Agent setting rows_per_episode is 4 with critic 'survival', to which the goals of the "
+        "other rows are draws of any episode. Expected 1. Leave rows_per_episode out."
+    )
+
+
 def test_nothing_is_cloned_where_no_row_keeps_its_goal():
     CrlConfig(cloning=0.1, random_goals=0.9)
     with pytest.raises(ConfigError) as error:

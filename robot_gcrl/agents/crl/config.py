@@ -267,6 +267,12 @@ class CrlConfig:
                 f"Agent setting horizon_spread is {self.horizon_spread} with critic 'survival', "
                 "whose bins of time undo one discount. Expected 1. Leave horizon_spread out."
             )
+        if self.critic == "survival" and self.rows_per_episode != 1:
+            raise ConfigError(
+                f"Agent setting rows_per_episode is {self.rows_per_episode} with critic "
+                "'survival', to which the goals of the other rows are draws of any episode. "
+                "Expected 1. Leave rows_per_episode out."
+            )
         parts = {"survival": self.time_bins, "temporal_distance": 2}.get(self.critic, 1)
         if self.embedding_size % parts:
             raise _refuse(
