@@ -59,7 +59,7 @@ def ant() -> Task:
             horizon=5.0,
             goal_switch_interval=CONTROL_DT / 0.01,
             budgets=budgets(laptop=Budget(control_steps=2_200_000, gradient_steps=65_000)),
-            # Ahead on three seeds: docs/learning/measured.md, harder tasks
+            # Reaches more on three seeds: docs/learning/measured.md, harder tasks
             agent={"loss": "backward_infonce"},
         ),
         summary="A four-legged ant walks to a point 1 to 5 m away on an open floor.",
