@@ -1,13 +1,15 @@
 """Success of a policy in a maze, alone and under the planner of planner.py, by goal cell.
 
-    python examples/measure_planner.py RUN [--episodes 512] [--ahead 5]
+    python examples/measure_planner.py RUN [--episodes 512] [--ahead 5] [--cells 4 7 11]
 
 All episodes run in one compiled program: the planner is a table there, of the waypoint for each
 cell that the robot may be in and each goal.
 """
 
 import argparse
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -30,12 +32,35 @@ def waypoints(maze: MazeMap, goals: np.ndarray, ahead: float) -> np.ndarray:
     )
 
 
+def together(
+    rows: Mapping[str, Sequence[np.ndarray]], ends: Sequence[int]
+) -> dict[str, list[np.ndarray]]:
+    """The rows "(x, y) N cells" put together by N, up to each end, least first; others stay."""
+    least, found = 1, {}
+    for end in sorted(ends):
+        some = [row for name, row in rows.items() if least <= _cells_of(name) <= end]
+        if some:
+            goals = f"{least} to {end} cells of way, {len(some)} goals"
+            found[goals] = [np.concatenate(column) for column in zip(*some, strict=True)]
+        least = end + 1
+    return found | {name: list(row) for name, row in rows.items() if not _cells_of(name)}
+
+
+def _cells_of(name: str) -> int:
+    """N; 0 of a row that is of no cell."""
+    found = re.search(r"(\d+) cells?$", name)
+    return int(found[1]) if found else 0
+
+
 def main() -> int:
     """Prints a table in Markdown."""
     parser = argparse.ArgumentParser(description="Measures a policy under a planner.")
     parser.add_argument("run", type=Path)
     parser.add_argument("--episodes", type=int, default=512)
     parser.add_argument("--ahead", type=float, default=5.0)
+    parser.add_argument(
+        "--cells", type=int, nargs="+", help="goals together whose way has up to so many cells"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     task, agent, state, _ = restore_policy(options.run, "best", options.seed)
@@ -92,7 +117,8 @@ def main() -> int:
         rows.setdefault("all", []).append(reached)
     lines = [f"| goals of `{task.name}` | episodes | alone | waypoints {options.ahead:g} m ahead |"]
     lines += ["|---|---|---|---|"]
-    for name, (alone, led) in rows.items():
+    shown = rows if options.cells is None else together(rows, options.cells)
+    for name, (alone, led) in shown.items():
         lines.append(f"| {name} | {len(alone)} | {_said(alone)} | {_said(led)} |")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -126,7 +126,7 @@ class Planner:
         say(f"on the way to ({waypoint[0]:.1f}, {waypoint[1]:.1f})")
 
 
-def main() -> int:
+def main(words_to_goal: WordsToGoal = rule_based) -> int:
     """Runs the program; 0 if the robot got there, 1 if not, 2 with a message for the user."""
     options = _options()
     file = read_policy(options.policy)
@@ -149,7 +149,7 @@ def main() -> int:
                 )
                 return 2
             operator.wait(_PERIOD)
-        goal = rule_based(options.say, file.maze, state.achieved[:2].astype(float))
+        goal = words_to_goal(options.say, file.maze, state.achieved[:2].astype(float))
         if goal is None or not file.maze.is_free(goal[None])[0]:
             where = "" if goal is None else f": ({goal[0]:.1f}, {goal[1]:.1f}) is a wall"
             sys.stderr.write(

@@ -9,7 +9,7 @@ from robot_gcrl.bridge.messages import Code
 from robot_gcrl.policy.maze import maze_map
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.task.registry import load_task
-from tests.programs import load_program
+from tests.programs import ROOT, load_program
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,28 @@ def test_words_become_goals(planner, maze, words, expected):
     assert (found is None) == (expected is None)
     if expected is not None:
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_every_goal_has_a_waypoint_from_every_cell(maze, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    measure = load_program("examples/measure_planner.py")
+    table = measure.waypoints(maze, maze.free_centers, 5.0)
+    cells = len(maze.free_centers)
+    assert table.shape == (cells, cells, 2)
+    # One cell further on the way, and at the goal the goal
+    far = np.linalg.norm(table - maze.free_centers[:, None], axis=-1)
+    np.testing.assert_allclose(far, 4.0 * (1.0 - np.eye(cells)), atol=1e-6)
+
+
+def test_goals_are_put_together_by_their_way(monkeypatch):
+    # Seen to fail: with ends that count for both groups.
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    measure = load_program("examples/measure_planner.py")
+    names = ("(0, 4) 1 cell", "(0, 8) 2 cells", "(4, 8) 3 cells", "all")
+    rows = {name: [np.full(i + 1, bool(i)), np.zeros(i + 1, bool)] for i, name in enumerate(names)}
+    found = measure.together(rows, (3, 1))
+    assert list(found) == ["1 to 1 cells of way, 1 goals", "2 to 3 cells of way, 2 goals", "all"]
+    assert [len(row[0]) for row in found.values()] == [1, 5, 4]
 
 
 class Operator:
