@@ -77,17 +77,16 @@ def close_starts(
     def sample(key: jax.Array, /) -> tuple[Float[Array, " nq"], Float[Array, " nv"]]:
         pose_key, beside_key, finger_key = jax.random.split(key, 3)
         index = jax.random.randint(pose_key, (), 0, NUM_POSES)
-        pose, region = _Poses(*(jnp.asarray(part)[index] for part in poses)), index % len(regions)
+        joints, tip, fingers, beside, slack, cube_z = (jnp.asarray(part)[index] for part in poses)
+        finger = jax.random.uniform(finger_key, minval=fingers[0], maxval=fingers[1])
+        most = beside.at[1].add(slack * (finger - FINGER))
+        off = jax.random.uniform(beside_key, (2,), minval=-1.0, maxval=1.0) * most
+        region = index % len(regions)
         center, half = jnp.asarray(centers)[region], jnp.asarray(halves)[region]
-        closed, opened = pose.finger
-        finger = jax.random.uniform(finger_key, minval=closed, maxval=opened)
-        most = pose.beside.at[1].add(pose.slack * (finger - FINGER))
-        beside = jax.random.uniform(beside_key, (2,), minval=-1.0, maxval=1.0) * most
         # beyond the region there may be walls
-        below = jnp.clip(pose.tip[:2] + beside, center - half, center + half)
+        place = jnp.append(jnp.clip(tip[:2] + off, center - half, center + half), cube_z)
         upright = jnp.array((1.0, 0.0, 0.0, 0.0))
-        place = jnp.append(below, pose.cube_z)
-        qpos = jnp.concatenate((pose.joints, jnp.stack((finger, finger)), place, upright))
+        qpos = jnp.concatenate((joints, jnp.stack((finger, finger)), place, upright))
         return qpos, jnp.zeros(RESTING_VELOCITIES)
 
     return sample
