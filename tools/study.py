@@ -1,7 +1,7 @@
 """Measures options of the learner: tasks x variants x seeds, and what may be said of the result.
 
-    python tools/study.py run tools/studies/losses.toml [--parallel 2] [--runs DIR] [--out FILE]
-    python tools/study.py run tools/studies/recipe.toml --tasks ant --variants default RMSNorm
+    python tools/study.py run tools/studies/options.toml [--parallel 2] [--runs DIR] [--out FILE]
+    python tools/study.py run tools/studies/recipe.toml --tasks ant --variants RMSNorm
     python tools/study.py run --tasks reacher --seeds 0 1 2 --vary agent.learning_rate=1e-3
     python tools/study.py report FILE... [--plot FILE.png] [--each] [--wall]
 

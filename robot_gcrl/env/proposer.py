@@ -1,7 +1,9 @@
 """Goals that training proposes beside the task's own, and what became of them.
 
 A `Proposer` replaces a share of the goals that the task gives; `Proposing` is all that it must
-remember, a part of the worlds' state, so that a resumed run proposes what the run would have.
+remember, a part of the worlds' state, so that a resumed run proposes what the run would have. Goals
+from what was visited: arXiv 1811.11359; the rare ones of it: arXiv 2007.02832, arXiv 1903.03698; of
+a difficulty that suits the agent: arXiv 1705.06366. The noise of visited_noise is ours.
 Letters: N worlds, G goal.
 """
 

@@ -7,9 +7,10 @@ pure and may be traced inside jit and scan.
 
 With `CrlConfig.chunk` H above 1 the actor decides on H actions at once, which are executed open
 loop and judged together, phi(s, a_1..a_H): exploration keeps its direction for H steps, and the
-critic sees what a motion leads to instead of a twitch. K = H A numbers are decided on at once. With
-`CrlConfig.replan` a policy that does not explore executes the first of them and decides anew, as
-receding-horizon control does (with action sequences: arXiv 2303.04137).
+critic sees what a motion leads to instead of a twitch (arXiv 2608.30640; with a critic of rewards
+arXiv 2507.07969). K = H A numbers are decided on at once. With `CrlConfig.replan` a policy that
+does not explore executes the first of them and decides anew, as receding-horizon control does (with
+action sequences: arXiv 2303.04137).
 """
 
 from collections.abc import Sequence

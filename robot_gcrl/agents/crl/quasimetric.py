@@ -2,12 +2,13 @@
 
     d(x, y) = max(0, max_k (x_k - y_k)) over the first half + |x - y| over the second half,
 
-a metric residual network: at least 0, 0 between equals, and d(x, z) <= d(x, y) + d(y, z), but not
-symmetric. With the logits c(g) - d(phi(s, a), psi(g)), the InfoNCE loss is least where d is the
-successor distance log p(g | g) - log p(g | s, a) of the discounted futures (arXiv 2406.17098, the
-one-step form); c(g), the last output of the goal's encoder, takes up what does not depend on the
-way there, so the energy is -d. The encoders differ, so only points of the embedding space obey the
-triangle inequality by construction. Letters: B batch, E embedding without c, K = E / 2.
+a metric residual network (arXiv 2208.08133): at least 0, 0 between equals, and d(x, z) <= d(x, y) +
+d(y, z), but not symmetric. With the logits c(g) - d(phi(s, a), psi(g)), the InfoNCE loss is least
+where d is the successor distance log p(g | g) - log p(g | s, a) of the discounted futures (arXiv
+2406.17098, the one-step form); c(g), the last output of the goal's encoder, takes up what does not
+depend on the way there, so the energy is -d. The encoders differ, so only points of the embedding
+space obey the triangle inequality by construction. Letters: B batch, E embedding without c,
+K = E / 2.
 """
 
 import jax
