@@ -104,6 +104,14 @@ def test_the_citation_names_this_version() -> None:
     assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [robot_gcrl.__version__]
 
 
+def test_the_citation_names_the_papers_that_the_readme_starts_from() -> None:
+    # Seen to fail: without JaxGCRL's
+    named = re.findall(r"arXiv (\d+\.\d+)", (ROOT / "README.md").read_text())
+    assert named
+    cited = re.findall(r"arXiv:(\d+\.\d+)", (ROOT / "CITATION.cff").read_text())
+    assert sorted(cited) == sorted(set(named))
+
+
 def test_the_image_installs_what_the_readme_says() -> None:
     # Seen to fail: without libegl-mesa0 in the Dockerfile
     image = (ROOT / "Dockerfile").read_text()

@@ -23,7 +23,8 @@ HEAD = """# Licences
 
 robot-gcrl is under the [Apache License 2.0](../LICENSE). Below stands every package that an
 installation may bring, and what its own metadata say of its licence (an identifier of SPDX, or the
-package's own words), in the versions of [constraints.txt](../constraints.txt).
+packages' own words), in the versions of [constraints.txt](../constraints.txt), or, where it does
+not stand there, in the one that was installed when its row was written.
 `python tools/licences.py` writes this page; a test compares it with what is installed.
 
 The extra `cuda` brings, besides JAX's plugins (Apache-2.0), NVIDIA's libraries in wheels,

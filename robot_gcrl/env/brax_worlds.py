@@ -159,11 +159,34 @@ class RobotWorlds(Env):
         }
 
 
-def unwrapped(env: Env, **_: Any) -> Env:
+def unwrapped(
+    env: Env,
+    *,
+    episode_length: int | None = None,
+    action_repeat: int = 1,
+    randomization_fn: Any = None,
+) -> Env:
     """The environment as it is, for `wrap_env_fn` of brax's trainers.
 
-    Their `wrap_env=False` would do for PPO; SAC of brax 0.14.2 fails with it.
+    Their `wrap_env=False` would do for PPO; SAC of brax 0.14.2 fails with it. Episodes have the
+    task's length, whatever the trainer says: brax's evaluation alone reads its `episode_length`.
+
+    Raises:
+      EngineError: a randomization_fn, which varies a brax System, or an action_repeat, which a
+        wrapper does: there is neither here.
     """
+    del episode_length
+    if randomization_fn is not None:
+        raise EngineError(
+            "RobotWorlds got brax's randomization_fn, which varies a brax System that it does not "
+            "have. Expected None. Give RobotWorlds a GoalEnv with randomize='low' or 'full' "
+            "instead."
+        )
+    if action_repeat != 1:
+        raise EngineError(
+            f"RobotWorlds got brax's action_repeat {action_repeat}, which a wrapper of brax does, "
+            "and it is not wrapped. Expected 1. Set the task's control_dt instead."
+        )
     return env
 
 

@@ -10,6 +10,7 @@ import, `gymnasium.make("robot_gcrl.env.gymnasium:robot_gcrl/reacher-v0")`. `gym
 the same id makes the N worlds.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,6 +20,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 
 from robot_gcrl.contract.contract import Contract
+from robot_gcrl.contract.realism import Level
 from robot_gcrl.env.asked_goal import goal_option
 from robot_gcrl.env.picture import Painter
 from robot_gcrl.env.reward import Reward, check_reward, goal_reward
@@ -46,6 +48,7 @@ class RobotEnv(gymnasium.Env[Observation, np.ndarray]):
         task: str | Task,
         *,
         goals: Literal["train", "eval"] = "train",
+        randomize: Level = "off",
         reward: Reward = "sparse",
         maze: Path | None = None,
         render_mode: str | None = None,
@@ -55,15 +58,22 @@ class RobotEnv(gymnasium.Env[Observation, np.ndarray]):
         Args:
           task: a name of `task_names()`, FILE.py:NAME for a task of one's own, or the task itself.
           goals: which distribution of starts and goals.
+          randomize: "off": one robot is without realism.
           reward: see `robot_gcrl.env.reward`.
           maze: a text grid, for tasks that take one.
           render_mode: None, or "rgb_array" for pictures.
 
         Raises:
           RobotGcrlError: the task, the maze or the reward does not exist.
+          TaskError: another level of realism.
           RenderingError: another render mode.
         """
         check_reward(reward)
+        if randomize != "off":
+            raise TaskError(
+                f"gymnasium's environment of one robot got randomize={randomize!r}. Expected "
+                "'off': it has no realism. Use gymnasium.make_vec, whose worlds have it."
+            )
         if render_mode not in (None, "rgb_array"):
             raise RenderingError(
                 f"Unknown render mode {render_mode!r}. Expected 'rgb_array' or None. To watch a "
@@ -124,6 +134,23 @@ class RobotEnv(gymnasium.Env[Observation, np.ndarray]):
         contract = self.task.contract
         return goal_reward(contract, achieved_goal, desired_goal, self._reward)
 
+    def compute_terminated(
+        self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any
+    ) -> bool | np.ndarray:
+        """Whether the step of `info` ended in a fall; [B] of B infos.
+
+        No goal ends an episode, so that this is as true of any other goal.
+        """
+        del achieved_goal, desired_goal
+        return _told(info, "terminated")
+
+    def compute_truncated(
+        self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any
+    ) -> bool | np.ndarray:
+        """Whether it ended by the task's time or by physics that diverged; [B] of B infos."""
+        del achieved_goal, desired_goal
+        return _told(info, "truncated")
+
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The picture uint8 [480, 640, 3] of the world, its goal as a ball; None without a mode.
 
@@ -182,7 +209,19 @@ def _observed(moment: Moment) -> Observation:
 
 
 def _info(moment: Moment) -> dict[str, Any]:
-    return {"is_success": moment.success, "distance": moment.distances.copy()}
+    return {
+        "is_success": moment.success,
+        "distance": moment.distances.copy(),
+        # For compute_terminated and compute_truncated
+        "terminated": moment.terminated,
+        "truncated": moment.truncated,
+    }
+
+
+def _told(info: Any, name: str) -> bool | np.ndarray:
+    if isinstance(info, Mapping):
+        return info[name]
+    return np.array([each[name] for each in info], bool)
 
 
 register_tasks()

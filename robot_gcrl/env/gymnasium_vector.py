@@ -6,7 +6,7 @@ first observation of its next episode and a reward of 0.
 """
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,12 @@ from robot_gcrl.env.goal_env import GoalEnv
 from robot_gcrl.env.gymnasium import Observation, make_spaces
 from robot_gcrl.env.reward import Reward, check_reward, goal_reward
 from robot_gcrl.env.state import EnvState
-from robot_gcrl.errors import TaskError
+from robot_gcrl.errors import RenderingError, TaskError
 from robot_gcrl.physics.make import make_engine
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.task.task import Task
+
+_ELSEWHERE = "Use gymnasium.make with render_mode='rgb_array', which makes one robot."
 
 
 class _Seen(NamedTuple):
@@ -60,6 +62,7 @@ class RobotVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         randomize: Level = "off",
         reward: Reward = "sparse",
         maze: Path | None = None,
+        render_mode: str | None = None,
     ) -> None:
         """The robots, still to be reset.
 
@@ -71,12 +74,19 @@ class RobotVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
           randomize: level of realism.
           reward: see `robot_gcrl.env.reward`.
           maze: a text grid, for tasks that take one.
+          render_mode: None: there are no pictures here.
 
         Raises:
           RobotGcrlError: the task, the maze, the reward or the task's level does not exist, or the
             engine cannot run it.
+          RenderingError: a render mode.
         """
         check_reward(reward)
+        if render_mode is not None:
+            raise RenderingError(
+                f"gymnasium's environment of N robots got render_mode={render_mode!r}. Expected "
+                f"None: it draws nothing. {_ELSEWHERE}"
+            )
         loaded = task if isinstance(task, Task) else load_task(task, maze=maze)
         # Nothing runs beside the physics here, so that it may have all cores
         stepper = make_engine(
@@ -151,6 +161,17 @@ class RobotVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         """See `RobotEnv.compute_reward`."""
         del info
         return goal_reward(self.task.contract, achieved_goal, desired_goal, self._reward)
+
+    def render(self) -> NoReturn:
+        """There are no pictures here.
+
+        Raises:
+          RenderingError: always.
+        """
+        raise RenderingError(
+            f"Task {self.task.name!r} cannot be drawn by gymnasium's environment of N robots. "
+            f"Expected the one of one robot for pictures. {_ELSEWHERE}"
+        )
 
     def _advanced(
         self, state: EnvState, actions: Float[Array, "N A"], key: Array, step: Array

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train.config import Track, TrainConfig, flat
@@ -32,6 +32,8 @@ _PROJECT = "robot-gcrl"
 # What a tracker may take to send its last lines [s]
 _PATIENCE = 20.0
 
+Ending = Literal["finished", "interrupted", "failed"]
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -42,21 +44,24 @@ class Tracker(Protocol):
         """Takes numbers by name at a control step (offline: a gradient step)."""
         ...
 
-    def close(self, *, failed: bool) -> None:
+    def close(self, ending: Ending) -> None:
         """Sends what is left, and how the run ended."""
         ...
 
 
 def require_tracker(name: Track) -> None:
-    """Fails where the package of a tracker is missing.
+    """Fails where a package that a tracker needs is missing.
 
     Raises:
       ConfigError: it is.
     """
-    if name in _WHEELS and importlib.util.find_spec(name) is None:
+    needed = [] if name == "none" else [name]
+    if name == "mlflow" and "MLFLOW_TRACKING_URI" not in os.environ:
+        needed += _STORE
+    if missing := [each for each in needed if importlib.util.find_spec(each) is None]:
         raise ConfigError(
-            f"--track {name} needs the package {name}, which is not installed. Expected it "
-            f"beside robot-gcrl. Install it with: pip install {_WHEELS[name]} (or all trackers, "
+            f"--track {name} needs {' and '.join(missing)}, not installed here. Expected it beside "
+            f"robot-gcrl. Install it with: pip install {_WHEELS[name]} (or all trackers, "
             "from the checkout: pip install '.[track]')"
         )
 
@@ -66,6 +71,7 @@ class Tracking:
 
     Attributes:
       failed: why the tracker ended before its run did; None while it goes on.
+      ending: how the run ends, as far as is known, which the tracker is told when it is closed.
     """
 
     def __init__(self, config: TrainConfig, *, begin_step: int = 0) -> None:
@@ -77,7 +83,7 @@ class Tracking:
             that was lost.
         """
         self.failed: str | None = None
-        self._run_failed = False
+        self.ending: Ending = "finished"
         self._queue: queue.SimpleQueue[tuple[dict[str, float], int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if config.track != "none":
@@ -117,7 +123,8 @@ class Tracking:
         trace: TracebackType | None,
     ) -> None:
         """Closes it; an exception is told to the tracker as the run's failure."""
-        self._run_failed = kind is not None
+        if kind is not None:
+            self.ending = "failed"
         self.close()
 
     def _run(self, name: str, make: Callable[[], Tracker]) -> None:
@@ -126,8 +133,8 @@ class Tracking:
             tracker = make()
             while (entry := self._queue.get()) is not None:
                 tracker.log(*entry)
-            tracker.close(failed=self._run_failed)
-        except Exception as error:
+            tracker.close(self.ending)
+        except BaseException as error:  # SystemExit too: it would end the thread without a word
             self._fail(f"{name}: {type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
@@ -158,7 +165,7 @@ class _TensorBoard:
         summary = self._summary(value=scalars)
         self._writer.add_event(self._event(wall_time=time.time(), step=step, summary=summary))
 
-    def close(self, *, failed: bool) -> None:
+    def close(self, ending: Ending) -> None:
         self._writer.close()
 
 
@@ -174,12 +181,16 @@ class _Wandb:
             resume="allow" if begin_step else None,
             config=_said(config),
         )
+        # It drops what is logged at a step below its last, as by a run that was killed and resumed
+        axis = "control_steps" if config.dataset is None else "gradient_steps"
+        self._run.define_metric("*", step_metric=axis)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        self._run.log(dict(values), step=step)
+        self._run.log(dict(values))
 
-    def close(self, *, failed: bool) -> None:
-        self._run.finish(exit_code=int(failed))
+    def close(self, ending: Ending) -> None:
+        # 255 is what it tells by itself of a process that Ctrl-C ended
+        self._run.finish(exit_code={"finished": 0, "interrupted": 255, "failed": 1}[ending])
 
 
 class _Mlflow:
@@ -207,8 +218,9 @@ class _Mlflow:
         metrics = [self._metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self._id, metrics=metrics)
 
-    def close(self, *, failed: bool) -> None:
-        self._client.set_terminated(self._id, status="FAILED" if failed else "FINISHED")
+    def close(self, ending: Ending) -> None:
+        status = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}[ending]
+        self._client.set_terminated(self._id, status=status)
 
 
 _TRACKERS: Mapping[str, Callable[[TrainConfig, int], Tracker]] = {
@@ -222,6 +234,8 @@ _WHEELS = {
     "wandb": "wandb",
     "mlflow": "mlflow-skinny sqlalchemy alembic",
 }
+# What MLflow needs for RUN/mlflow.db, which mlflow-skinny does not bring
+_STORE = ("sqlalchemy", "alembic")
 
 
 def _remembered(run: Path, name: str, make: Callable[[], str]) -> str:

@@ -91,6 +91,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
         run = Run(task, program, folder, started=started, start=start, dataset=dataset)
         with LiveView(run.total_steps, run.counter) as view, run.metrics, run.tracking:
             run.go(interrupt, view)
+            if interrupt.is_set:
+                run.tracking.ending = "interrupted"
     interrupt.raise_if_set()
     return config.run
 
@@ -113,6 +115,8 @@ def _train_with_brax(task: Task, config: TrainConfig, *, resume: bool, started: 
         run = BraxRun(task, folder, started=started)
         with LiveView(run.total_steps) as view, run.metrics, run.tracking:
             run.go(interrupt, view)
+            if interrupt.is_set:
+                run.tracking.ending = "interrupted"
     interrupt.raise_if_set()
     return config.run
 

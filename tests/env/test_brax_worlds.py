@@ -31,7 +31,7 @@ from brax.training.acme import running_statistics, specs  # after importorskip
 from brax.training.distribution import NormalTanhDistribution
 
 from robot_gcrl.agents.baselines import brax_networks
-from robot_gcrl.env.brax_worlds import RobotWorlds
+from robot_gcrl.env.brax_worlds import RobotWorlds, unwrapped
 
 N, T = 6, 12
 
@@ -88,6 +88,24 @@ def test_another_number_of_worlds_is_refused(states):
     env, _ = states
     with pytest.raises(EngineError, match=r"2 keys were given to a brax environment of 6 worlds"):
         env.reset(jax.random.split(jax.random.PRNGKey(0), 2))
+
+
+def test_what_no_wrapper_does_is_refused(states):
+    # Seen to fail: both were dropped without a word
+    env, _ = states
+    assert unwrapped(env, episode_length=1, action_repeat=1, randomization_fn=None) is env
+    with pytest.raises(EngineError) as error:
+        unwrapped(env, randomization_fn=lambda system, rng: (system, system))
+    assert str(error.value) == (
+        "RobotWorlds got brax's randomization_fn, which varies a brax System that it does not "
+        "have. Expected None. Give RobotWorlds a GoalEnv with randomize='low' or 'full' instead."
+    )
+    with pytest.raises(EngineError) as error:
+        unwrapped(env, episode_length=100, action_repeat=2)
+    assert str(error.value) == (
+        "RobotWorlds got brax's action_repeat 2, which a wrapper of brax does, and it is not "
+        "wrapped. Expected 1. Set the task's control_dt instead."
+    )
 
 
 def test_brax_draws_from_the_distribution_that_is_ours():

@@ -102,6 +102,25 @@ def test_the_clock_truncates_and_a_fall_terminates():
         env.step(np.zeros(2))
 
 
+@pytest.mark.parametrize("task", [arm_task(episode_length=5), box_task(highest=0.5)])
+def test_ends_are_those_of_any_goal(task):
+    # Seen to fail: with a fall told by no info, as of a function of goals alone
+    env = RobotEnv(task)
+    _, info = env.reset(seed=0)
+    told, infos = [(False, False)], [info]
+    while not any(told[-1]):
+        observation, _, terminated, truncated, info = env.step(np.zeros(2))
+        told.append((terminated, truncated))
+        infos.append(info)
+        achieved = observation["achieved_goal"]
+        for goal in (observation["desired_goal"], achieved):
+            assert env.compute_terminated(achieved, goal, info) == terminated
+            assert env.compute_truncated(achieved, goal, info) == truncated
+    batch = np.zeros((len(infos), 2))
+    ends = env.compute_terminated(batch, batch, infos), env.compute_truncated(batch, batch, infos)
+    np.testing.assert_array_equal(np.stack(ends, 1), told)
+
+
 def test_a_reset_takes_a_goal_and_refuses_one_out_of_bounds():
     env = RobotEnv("reacher")
     observation, _ = env.reset(seed=0, options={"goal": [0.1, 0.05]})
@@ -119,6 +138,13 @@ def test_what_does_not_exist_is_refused():
         RobotEnv("reacher", maze=Path("maze.txt"))
     with pytest.raises(RenderingError, match="Unknown render mode 'human'"):
         RobotEnv("reacher", render_mode="human")
+    # Seen to fail: TypeError, unexpected keyword
+    with pytest.raises(TaskError) as error:
+        gym.make("robot_gcrl/reacher-v0", randomize="low")
+    assert str(error.value) == (
+        "gymnasium's environment of one robot got randomize='low'. Expected 'off': it has no "
+        "realism. Use gymnasium.make_vec, whose worlds have it."
+    )
 
 
 def test_a_task_without_its_camera_says_so():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from robot_gcrl.env.single import SingleWorld
-from robot_gcrl.errors import TaskError
+from robot_gcrl.errors import RenderingError, TaskError
 from tests.physics.models import arm_task, box_task
 
 gym = pytest.importorskip("gymnasium", reason="needs the extra: pip install '.[gym]'")
@@ -129,6 +129,23 @@ def test_make_vec_makes_worlds_and_takes_options():
 def test_a_level_that_the_task_lacks_is_refused():
     with pytest.raises(TaskError, match="Task 'arm' has no realism of the level 'full'"):
         RobotVectorEnv(arm_task(), num_envs=1, randomize="full")
+
+
+def test_pictures_are_refused(env):
+    # Seen to fail: TypeError, unexpected keyword; NotImplementedError
+    with pytest.raises(RenderingError) as error:
+        gym.make_vec("robot_gcrl/reacher-v0", num_envs=2, render_mode="rgb_array")
+    assert str(error.value) == (
+        "gymnasium's environment of N robots got render_mode='rgb_array'. Expected None: it draws "
+        "nothing. Use gymnasium.make with render_mode='rgb_array', which makes one robot."
+    )
+    with pytest.raises(RenderingError) as error:
+        env.render()
+    assert str(error.value) == (
+        "Task 'arm' cannot be drawn by gymnasium's environment of N robots. Expected the one of "
+        "one robot for pictures. Use gymnasium.make with render_mode='rgb_array', which makes one "
+        "robot."
+    )
 
 
 def test_wrong_actions_and_a_missing_reset_are_refused(env):

@@ -1,8 +1,10 @@
 """Trackers get the lines of metrics.jsonl, and whatever they do, the run goes on."""
 
+import contextlib
 import importlib.util
 import json
 import logging
+import signal
 import sys
 import threading
 import time
@@ -15,9 +17,10 @@ import pytest
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.train import trackers
 from robot_gcrl.train.config import TrainConfig
+from robot_gcrl.train.interrupt import Interrupted
 from robot_gcrl.train.settings import make_train_config
 from robot_gcrl.train.trackers import Tracking, require_tracker
-from robot_gcrl.train.train import train
+from robot_gcrl.train.train import Run, train
 from tests.train.samples import make_config
 
 LINE = {
@@ -41,7 +44,7 @@ class Fake:
 
     def __init__(self, config: TrainConfig, begin_step: int) -> None:
         made.append(self)
-        self.begin_step, self.lines, self.closed = begin_step, [], False
+        self.begin_step, self.lines, self.ending = begin_step, [], None
         self.waits, self.fails = threading.Event(), False
 
     def log(self, values: Mapping[str, float], step: int) -> None:
@@ -49,8 +52,8 @@ class Fake:
             raise OSError("the server\nis away")
         self.lines.append((dict(values), step))
 
-    def close(self, *, failed: bool) -> None:
-        self.closed, self.failed = True, failed
+    def close(self, ending: trackers.Ending) -> None:
+        self.ending = ending
 
 
 made: list[Fake] = []
@@ -72,14 +75,25 @@ def test_a_tracker_gets_every_line(fake: list[Fake], tmp_path: Path):
     assert tracking.failed is None
     assert fake[0].begin_step == 256
     assert fake[0].lines == [(VALUES, 512), ({"iteration": 3.0, "gradient_steps": 9.0}, 9)]
-    assert (fake[0].closed, fake[0].failed) == (True, False)
+    assert fake[0].ending == "finished"
 
 
 # Seen to fail: a run that had diverged was finished like any other.
 def test_a_tracker_is_told_of_a_run_that_failed(fake: list[Fake], tmp_path: Path):
     with pytest.raises(OSError, match="disk"), Tracking(make_config(tmp_path, track="wandb")):
         raise OSError("the disk is full")
-    assert (fake[0].closed, fake[0].failed) == (True, True)
+    assert fake[0].ending == "failed"
+
+
+def test_a_tracker_is_told_of_a_run_that_was_interrupted(
+    fake: list[Fake], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Seen to fail: told as finished, since the exception came after the end of the tracking
+    monkeypatch.setattr(Run, "go", lambda *_: signal.raise_signal(signal.SIGINT))
+    config = make_train_config("reacher", preset="smoke", run=tmp_path / "run", track="wandb")
+    with pytest.raises(Interrupted):
+        train(config)
+    assert fake[0].ending == "interrupted"
 
 
 def test_without_a_tracker_nothing_is_made(fake: list[Fake], tmp_path: Path):
@@ -107,7 +121,24 @@ def test_a_tracker_that_fails_stops_no_run(
     ]
     lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["control_steps"] == 4096
-    assert not fake[0].closed
+    assert fake[0].ending is None
+
+
+@pytest.mark.parametrize("raised", [SystemExit(1), KeyboardInterrupt()])
+def test_a_tracker_that_ends_the_process_ends_its_thread_alone(
+    fake: list[Fake],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: BaseException,
+):
+    # Seen to fail: with `except Exception`, nothing was told
+    monkeypatch.setattr(Fake, "log", lambda *_: (_ for _ in ()).throw(raised))
+    with caplog.at_level(logging.WARNING), Tracking(make_config(tmp_path, track="wandb")) as ended:
+        ended.log(LINE)
+    assert ended.failed == f"wandb: {type(raised).__name__}: {raised}"
+    assert "Tracking ended, the run goes on: wandb: " in caplog.text
+    assert not fake[0].lines
 
 
 def test_a_tracker_that_hangs_is_left_behind(
@@ -129,15 +160,22 @@ def test_a_tracker_that_hangs_is_left_behind(
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    # Seen to fail: without the packages of MLflow's own store
+    installed = {"mlflow", "alembic"}
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
     require_tracker("none")
     with pytest.raises(ConfigError) as error:
         require_tracker("mlflow")
     assert str(error.value) == (
-        "--track mlflow needs the package mlflow, which is not installed. Expected it beside "
-        "robot-gcrl. Install it with: pip install mlflow-skinny sqlalchemy alembic (or all "
-        "trackers, from the checkout: pip install '.[track]')"
+        "--track mlflow needs sqlalchemy, not installed here. Expected it beside robot-gcrl. "
+        "Install it with: pip install mlflow-skinny sqlalchemy alembic (or all trackers, from the "
+        "checkout: pip install '.[track]')"
     )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
+    require_tracker("mlflow")
+    with pytest.raises(ConfigError, match="--track wandb needs wandb, not installed here"):
+        require_tracker("wandb")
 
 
 def test_tensorboard_reads_what_was_written(tmp_path: Path):
@@ -162,10 +200,12 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path):
 def test_wandb_is_told_the_settings_and_finds_its_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    # Seen to fail: with a new id for a resumed run.
-    calls, lines, ended = [], [], []
+    # Seen to fail: with a new id for a resumed run; with lines at a step, which W&B drops below
+    # its last.
+    calls, lines, ended, axes = [], [], [], []
     run = SimpleNamespace(
-        log=lambda v, step: lines.append((v, step)),
+        define_metric=lambda name, step_metric: axes.append((name, step_metric)),
+        log=lines.append,
         finish=lambda exit_code: ended.append(exit_code),
     )
     fake = SimpleNamespace(init=lambda **given: calls.append(given) or run)
@@ -176,12 +216,20 @@ def test_wandb_is_told_the_settings_and_finds_its_run_again(
         with Tracking(config, begin_step=begin) as tracking:
             tracking.log(LINE)
         assert tracking.failed is None
-    assert (lines, ended) == ([(VALUES, 512)] * 2, [0, 0])
+    assert (lines, ended) == ([VALUES] * 2, [0, 0])
+    assert axes == [("*", "control_steps")] * 2
     assert calls[0]["id"] == calls[1]["id"]
     assert [call["resume"] for call in calls] == [None, "allow"]
     assert calls[0]["project"] == "robot-gcrl"
     assert calls[0]["config"]["agent.depth"] == 4
     assert calls[0]["config"]["run"] == str(tmp_path)
+    # How it ended: Ctrl-C, a failure
+    for failure in (False, True):
+        with contextlib.suppress(OSError), Tracking(config) as tracking:
+            tracking.ending = "interrupted"
+            if failure:
+                raise OSError("the disk is full")
+    assert ended[2:] == [255, 1]
 
 
 def test_mlflow_keeps_a_run_in_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -200,3 +248,26 @@ def test_mlflow_keeps_a_run_in_the_run_folder(tmp_path: Path, monkeypatch: pytes
     found = client.get_run(ids["mlflow"])
     assert found.data.params["agent.depth"] == "4"
     assert found.info.status == "FINISHED"
+    with Tracking(config, begin_step=1024) as tracking:
+        tracking.ending = "interrupted"
+    assert client.get_run(ids["mlflow"]).info.status == "KILLED"
+
+
+def test_mlflow_is_told_how_a_run_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    statuses = []
+    client = SimpleNamespace(
+        get_experiment_by_name=lambda name: SimpleNamespace(experiment_id="0"),
+        create_run=lambda *_, **__: SimpleNamespace(info=SimpleNamespace(run_id="1")),
+        log_param=lambda *_: None,
+        update_run=lambda *_, **__: None,
+        set_terminated=lambda run, status: statuses.append(status),
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=lambda uri: client))
+    monkeypatch.setitem(sys.modules, "mlflow.entities", SimpleNamespace(Metric=None))
+    config = make_config(tmp_path, track="mlflow")
+    for ending in ("finished", "interrupted"):
+        with Tracking(config) as tracking:
+            tracking.ending = ending
+    with pytest.raises(OSError, match="disk"), Tracking(config):
+        raise OSError("the disk is full")
+    assert statuses == ["FINISHED", "KILLED", "FAILED"]
