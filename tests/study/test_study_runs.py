@@ -274,7 +274,7 @@ def test_a_package_that_is_missing_is_told_before_anything_is_run(fake, monkeypa
     with pytest.raises(ConfigError, match="'ppo' needs brax, which is not installed"):
         runner.do(cells_of(runner.study))
     runner.study = make_study(options=TINY | {"track": "wandb"})
-    with pytest.raises(ConfigError, match="--track wandb needs the package wandb"):
+    with pytest.raises(ConfigError, match="--track wandb needs wandb, not installed"):
         runner.do(cells_of(runner.study))
     assert calls == []
 
