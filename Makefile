@@ -98,9 +98,9 @@ format: .venv/.dev
 
 constraints:
 	@test -n "$(UV)" || { echo "make constraints needs uv: pip install uv"; exit 2; }
-	{ echo "# What CI and \`make\` install, for Python 3.11 to 3.13. Written by \`make constraints\`."; \
-	uv pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev --extra viewer \
-	--group docs --no-header --no-annotate pyproject.toml | grep -v "== 'win32'"; } > constraints.new
+	{ echo "# What CI and the extras install, for Python 3.11 to 3.13. Written by \`make constraints\`."; \
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --all-extras --group docs \
+	--no-header --no-annotate pyproject.toml | grep -v "== 'win32'"; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean:

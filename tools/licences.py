@@ -19,12 +19,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 
+# What stands above the table, and not in it
+ABOVE = ("nvidia-", "jax-cuda12-")
+
 HEAD = """# Licences
 
 robot-gcrl is under the [Apache License 2.0](../LICENSE). Below stands every package that an
 installation may bring, and what its own metadata say of its licence (an identifier of SPDX, or the
-packages' own words), in the versions of [constraints.txt](../constraints.txt), or, where it does
-not stand there, in the one that was installed when its row was written.
+packages' own words), in the versions of [constraints.txt](../constraints.txt).
 `python tools/licences.py` writes this page; a test compares it with what is installed.
 
 The extra `cuda` brings, besides JAX's plugins (Apache-2.0), NVIDIA's libraries in wheels,
@@ -103,7 +105,7 @@ def main() -> int:
         table[name] = (licence(name) or before or "not stated", by)
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     for name in re.findall(r"^([a-z0-9-]+)==", pinned, re.MULTILINE):
-        if name not in bringers:  # for another system or Python than this one
+        if name not in bringers and not name.startswith(ABOVE):  # for another system or Python than this one
             before = table.get(name, (None, None))[0]
             table[name] = (licence(name) or before or "not stated", "other systems")
     lines = [f"| `{name}` | {said} | {by} |\n" for name, (said, by) in sorted(table.items())]
