@@ -105,7 +105,8 @@ def main() -> int:
         table[name] = (licence(name) or before or "not stated", by)
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     for name in re.findall(r"^([a-z0-9-]+)==", pinned, re.MULTILINE):
-        if name not in bringers and not name.startswith(ABOVE):  # for another system or Python than this one
+        # For another system or Python than this one
+        if name not in bringers and not name.startswith(ABOVE):
             before = table.get(name, (None, None))[0]
             table[name] = (licence(name) or before or "not stated", "other systems")
     lines = [f"| `{name}` | {said} | {by} |\n" for name, (said, by) in sorted(table.items())]
