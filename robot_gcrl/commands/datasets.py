@@ -17,6 +17,8 @@ class Dataset:
     """Run folder, policy file, or a recording of `robot-gcrl serve --record`."""
     out: Path
     """File (.npz) that is written; it must not exist."""
+    replay: bool = False
+    """Write what the run's replay holds of its own practice, in place of new episodes."""
     episodes: int = 1000
     """Whole episodes, each with its own start and goal."""
     goals: Literal["train", "eval"] = "train"
@@ -42,9 +44,9 @@ class Dataset:
         require_source(self.source, "run folder", "policy file", "recording")
         from robot_gcrl.dataset.make import format_dataset, make_dataset
 
-        simulated = [f for f in fields(self) if f.name not in ("source", "out", "json")]
+        simulated = [f for f in fields(self) if f.name not in ("source", "out", "replay", "json")]
         values = {f.name: getattr(self, f.name) for f in simulated}
         given = {f.name: values[f.name] for f in simulated if values[f.name] != f.default}
-        result = make_dataset(self.source, self.out, given)
+        result = make_dataset(self.source, self.out, given, replay=self.replay)
         show(say, format_dataset(result), result, as_json=self.json)
         return DONE

@@ -17,7 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import jax.numpy as jnp
+
 from robot_gcrl.errors import CheckpointError
+from robot_gcrl.replay.buffer import Replay
 from robot_gcrl.train import slot, store
 from robot_gcrl.train.config import TrainConfig
 from robot_gcrl.train.lock import FolderLock
@@ -195,6 +198,23 @@ class RunFolder:
                 "; ".join(changed),
             )
         return type(template)(**groups), _info(metadata)
+
+    def restore_replay(self) -> Replay:
+        """The rows that the last checkpoint stores.
+
+        Raises:
+          CheckpointError: there is no checkpoint, it is damaged, or holds no rows.
+        """
+        folder, _ = self._intact("last")
+        arrays = store.read_arrays(folder, "rest")
+        try:
+            return Replay(*(jnp.asarray(arrays[f"['replay'].{f}"]) for f in Replay._fields))
+        except KeyError as error:
+            raise CheckpointError(
+                f"The run {self.path} stores no rows of its own. Expected a run that collects and "
+                "has a replay: none of --dataset, distill, or the algorithms ppo and sac. Record "
+                "episodes of its policy."
+            ) from error
 
     @property
     def best_score(self) -> float:

@@ -141,20 +141,30 @@ def read_group(folder: Path, name: str, template: T) -> T:
             f"{_shown(expected.get(different))}. Use the version of robot-gcrl that wrote it, with "
             "the task as it was then."
         )
+    arrays = read_arrays(folder, name)
+    return jax.tree.unflatten(
+        jax.tree.structure(template), [jnp.array(arrays[key]) for key in expected]
+    )
+
+
+def read_arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """All arrays of a group by their path in it, as `leaves` names them.
+
+    Args:
+      folder: made by `write_folder`, known to be intact.
+      name: of the group.
+    """
+    written = read_metadata(folder)["leaves"].get(name, {})
     # Orbax refuses arrays without elements: they are not written, and made anew here
-    filled = [key for key, (shape, _) in expected.items() if 0 not in shape]
-    arrays: dict[str, np.ndarray] = {}
-    if filled:
-        arguments = {key: ocp.RestoreArgs(restore_type=np.ndarray) for key in filled}
-        with _checkpointer() as checkpointer:
-            arrays = checkpointer.restore(
-                (folder / name).resolve(), args=ocp.args.PyTreeRestore(restore_args=arguments)
-            )
-    values = [
-        jnp.array(arrays[key]) if key in arrays else jnp.zeros(shape, dtype)
-        for key, (shape, dtype) in expected.items()
-    ]
-    return jax.tree.unflatten(jax.tree.structure(template), values)
+    empty = {key: np.zeros(shape, dtype) for key, (shape, dtype) in written.items() if 0 in shape}
+    filled = written.keys() - empty.keys()
+    if not filled:
+        return empty
+    arguments = {key: ocp.RestoreArgs(restore_type=np.ndarray) for key in filled}
+    with _checkpointer() as checkpointer:
+        return empty | checkpointer.restore(
+            (folder / name).resolve(), args=ocp.args.PyTreeRestore(restore_args=arguments)
+        )
 
 
 def _write_arrays(folder: Path, tree: Any) -> None:
