@@ -3,6 +3,8 @@
 import signal
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What a scheduler sends before it takes the machine away (Slurm's --signal; submitit: SIGUSR2)
+NOTICES = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:

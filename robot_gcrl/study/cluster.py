@@ -2,7 +2,8 @@
 
 Every job does one run with the code that a local sweep uses and leaves its result in a file of its
 own, because nodes cannot append to one file; the results are put together here, as jobs end. A job
-that is preempted saves and has no result: the next call continues it.
+that is preempted, or whose time is over, saves and is queued again, as often as submitit allows;
+what has no result then is continued by the next call.
 """
 
 import importlib.util
@@ -20,9 +21,11 @@ from robot_gcrl.study.results import key_of, read_lines
 from robot_gcrl.study.runs import Runner
 from robot_gcrl.study.study import Study
 
+# Options that submitit's executor takes as it is made
+_BEGINS = ("slurm_max_num_timeout",)
 # Between two looks at the jobs [s]
 _LOOK = 2.0
-# What canceled jobs may take to save [s]
+# What jobs that end early may take to save [s]
 _SAVING = 60.0
 
 
@@ -47,6 +50,30 @@ class Cluster:
             )
 
 
+class Job:
+    """A job: one run, on the node that it was given."""
+
+    def __init__(self, study: Study, folder: Path, cell: Cell, out: Path) -> None:
+        """Of `cell`, whose result goes to the file `out`."""
+        self._given = study, folder, cell, out
+        self._runner: Runner | None = None
+
+    def __call__(self) -> bool:
+        """Does it; whether it came to an end."""
+        study, folder, cell, out = self._given
+        self._runner = Runner(study=study, folder=folder, out=out)
+        return self._runner.do([cell])
+
+    def checkpoint(self) -> Any:
+        """What submitit queues in its place when it is told that the node is taken away."""
+        if self._runner:
+            self._runner.stop()
+            end = time.monotonic() + _SAVING
+            while self._runner.is_running and time.monotonic() < end:
+                time.sleep(_LOOK / 10)
+        return import_module("submitit").helpers.DelayedSubmission(Job(*self._given))
+
+
 def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> bool:
     """Submits what the results lack and waits; whether all of it came to an end.
 
@@ -60,12 +87,14 @@ def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> b
     missing = runner.missing(cells)
     if not missing:
         return True
+    options = dict(cluster.options)
+    begins = {name: options.pop(name) for name in _BEGINS if name in options}
     try:
         executor = import_module("submitit").AutoExecutor(
-            folder=runner.folder / "jobs", cluster=cluster.name
+            folder=runner.folder / "jobs", cluster=cluster.name, **begins
         )
-        executor.update_parameters(name=f"sweep-{runner.study.name}", **cluster.options)
-    except (NameError, RuntimeError, TypeError, ValueError) as error:
+        executor.update_parameters(name=f"sweep-{runner.study.name}", **options)
+    except (AssertionError, NameError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"The cluster {cluster.name!r} with {dict(cluster.options)} cannot be used: "
             f"{' '.join(str(error).split())}. Expected options of submitit's executor, as "
@@ -75,7 +104,7 @@ def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> b
     parts = [_part(runner, cell) for cell in missing]
     with executor.batch():
         jobs = [
-            executor.submit(_run_one, runner.study, runner.folder, cell, part)
+            executor.submit(Job(runner.study, runner.folder, cell, part))
             for cell, part in zip(missing, parts, strict=True)
         ]
     sys.stderr.write(f"{len(jobs)} jobs: {', '.join(str(job.job_id) for job in jobs)}\n")
@@ -94,11 +123,6 @@ def run_on_cluster(runner: Runner, cells: Sequence[Cell], cluster: Cluster) -> b
         if not is_done:
             sys.stderr.write(f"{run_name(cell)}: no result; {job.paths.stderr} may say why\n")
     return all(has_result)
-
-
-def _run_one(study: Study, folder: Path, cell: Cell, out: Path) -> bool:
-    """A job: one run, on the node that it was given."""
-    return Runner(study=study, folder=folder, out=out).do([cell])
 
 
 def _part(runner: Runner, cell: Cell) -> Path:

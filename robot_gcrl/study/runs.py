@@ -22,7 +22,7 @@ import robot_gcrl
 from robot_gcrl.agents.baselines.config import BRAX
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.physics.cores import cores
-from robot_gcrl.signals import ENDING, ending_signals
+from robot_gcrl.signals import ENDING, NOTICES, ending_signals
 from robot_gcrl.study.begun import (
     curve,
     is_trained,
@@ -50,7 +50,7 @@ _ROOT = Path(robot_gcrl.__file__).resolve().parent.parent
 # Exit codes of a command that a signal ended: it is no failure, and goes on another time. The
 # negative ones are of its first seconds; SIGKILL is not among them: a run without enough memory
 # would have it each time
-_INTERRUPTED = tuple(sign for n in ENDING for sign in (128 + n, -n))
+_INTERRUPTED = tuple(sign for n in (*ENDING, *NOTICES) for sign in (128 + n, -n))
 # Settings of which another value makes no other run. How much is to be done is none of them, but
 # for the minutes: an interrupted run holds what is left of its own
 _OWN = {"run", *RESUMABLE} - {"steps", "evaluations"}
@@ -85,7 +85,7 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
-        before = {n: signal.signal(n, self._stop) for n in ending_signals()}
+        before = {n: signal.signal(n, self._note) for n in ending_signals()}
         try:
             with ThreadPoolExecutor(max_workers=self.parallel) as pool:
                 finished = list(pool.map(self._do_one, missing))
@@ -111,6 +111,20 @@ class Runner:
             if cell.config.algorithm in BRAX:
                 require_brax(cell.config, resume=False)
         return missing
+
+    def stop(self) -> None:
+        """Asks the runs to save and end, and begins no other."""
+        with self._lock:
+            if not self._stopped:
+                self._stopped = True
+                for child in self._children:
+                    child.send_signal(signal.SIGTERM)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a command runs."""
+        with self._lock:
+            return bool(self._children)
 
     def record(self, line: Line) -> None:
         """Appends a result."""
@@ -239,12 +253,8 @@ class Runner:
         said = lines[-1][-_REASON:] if lines else f"exit code {code}, and nothing said"
         return code, said if code >= 0 else f"ended by {signal.Signals(-code).name}: {said}"
 
-    def _stop(self, number: int, frame: object) -> None:
-        with self._lock:
-            if not self._stopped:
-                self._stopped = True
-                for child in self._children:
-                    child.send_signal(signal.SIGTERM)
+    def _note(self, number: int, frame: object) -> None:
+        self.stop()
 
     def _line(self, cell: Cell, run: Path, wall: float, measured: Line) -> Line:
         # As it was resolved where it ran, if it ran at all

@@ -1,5 +1,8 @@
 """Ctrl-C, SIGTERM and SIGHUP: the first asks the run to save and end, the second ends it at once.
 
+SIGUSR1 and SIGUSR2 are a scheduler's notice of what will follow: they ask to save and end, and do
+not count as the first.
+
 A hangup comes when the terminal is closed or the connection to it is lost, by shell and kernel one
 each, so it is never a second one; where it is ignored (nohup) it stays ignored. The terminal is
 gone then: what is said afterwards goes nowhere, instead of failing where the run is saved. What
@@ -21,7 +24,7 @@ import threading
 import time
 from types import FrameType, TracebackType
 
-from robot_gcrl.signals import ENDING, ending_signals
+from robot_gcrl.signals import ENDING, NOTICES, ending_signals
 
 # For so long after a SIGTERM another one is its echo [s]
 _ECHO = 5.0
@@ -31,7 +34,7 @@ _SHOW_CURSOR = b"\x1b[?25h"
 class Interrupted(SystemExit):
     """The run was interrupted and everything is saved; `code` is 128 + the signal's number.
 
-    130 is Ctrl-C, 143 SIGTERM, 129 a hangup.
+    130 is Ctrl-C, 143 SIGTERM, 129 a hangup, 138 and 140 a notice.
     """
 
 
@@ -63,7 +66,8 @@ class Interrupt:
         """Installs the handlers."""
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._before = {number: signal.signal(number, self._note) for number in ending_signals()}
+        noted = *ending_signals(), *NOTICES
+        self._before = {number: signal.signal(number, self._note) for number in noted}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._watch, daemon=True, name="interrupt")
         self._thread.start()
@@ -92,9 +96,12 @@ class Interrupt:
         seen, term = 0, -_ECHO
         while received := self._reader.recv(1):
             number = received[0]
-            if number not in ENDING:
+            if number not in ENDING and number not in NOTICES:
                 continue
             self._signal = number
+            if number in NOTICES:
+                _say("Told that this machine is taken away: saving, then ending.\n")
+                continue
             if number == signal.SIGTERM:
                 before, term = term, time.monotonic()
                 if term - before < _ECHO:

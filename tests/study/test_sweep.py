@@ -2,9 +2,15 @@
 
 import contextlib
 import json
+import os
+import pickle
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import threading
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +70,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return True
 
     monkeypatch.setattr(Runner, "_do_one", do_one)
-    monkeypatch.setattr(Runner, "_stop", lambda *_: None)
+    monkeypatch.setattr(Runner, "_note", lambda *_: None)
     return names
 
 
@@ -256,8 +262,8 @@ def test_without_submitit_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
 class FakeExecutor:
     """Submitit's executor as far as it is used: a job is done when it was submitted."""
 
-    def __init__(self, folder: Path, cluster: str) -> None:
-        assert cluster == "slurm"
+    def __init__(self, folder: Path, cluster: str, slurm_max_num_timeout: int = 3) -> None:
+        assert (cluster, slurm_max_num_timeout) == ("slurm", 9)
         self.folder = folder
 
     def update_parameters(self, **options: object) -> None:
@@ -284,7 +290,7 @@ def test_jobs_leave_their_results_and_what_failed_is_told(
     monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=FakeExecutor))
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: object())
     folder = tmp_path / "out"
-    slurm = Cluster(name="slurm", options={"timeout_min": 1})
+    slurm = Cluster(name="slurm", options={"timeout_min": 1, "slurm_max_num_timeout": 9})
     assert sweep(make_sweep(file, folder=folder, cluster=slurm))
     assert len(done) == 4
     results = sweeping.read_lines(folder / "results.jsonl")
@@ -295,14 +301,64 @@ def test_jobs_leave_their_results_and_what_failed_is_told(
     monkeypatch.setattr(Runner, "_do_one", lambda self, cell: False)
     assert not sweep(make_sweep(file, folder=folder, cluster=slurm))
     assert "reacher-agent.depth=8-2: no result; " in capsys.readouterr().err
-    other = Cluster(name="slurm", options={"colour": 1})
+    other = Cluster(name="slurm", options={"colour": 1, "slurm_max_num_timeout": 9})
     with pytest.raises(ConfigError) as error:
         sweep(make_sweep(file, folder=folder, cluster=other))
     assert str(error.value) == (
-        "The cluster 'slurm' with {'colour': 1} cannot be used: Unknown argument(s): colour. "
+        "The cluster 'slurm' with {'colour': 1, 'slurm_max_num_timeout': 9} cannot be used: Unknown argument(s): colour. "
         "Expected options of submitit's executor, as timeout_min=600, on a machine that submits to "
         "it. Change --cluster-options, or let --commands print the command lines."
     )
+
+
+# Seen to fail: without waiting for the run to save.
+def test_a_job_that_is_told_to_leave_saves_and_is_queued_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    helpers = SimpleNamespace(DelayedSubmission=lambda function: ("again", function))
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(helpers=helpers))
+    study = read_study(file)
+    (cell, *_) = cells_of(study)
+    saved = tmp_path / "saved"
+    program = f"""
+import pathlib, signal, sys, time
+def save(number, frame):
+    time.sleep(1)
+    pathlib.Path({str(saved)!r}).touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path({str(tmp_path / "begun")!r}).touch()
+time.sleep(60)
+"""
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda words, **given: start([sys.executable, "-c", program], **given)
+    )
+    job = cluster.Job(study, tmp_path / "runs", cell, tmp_path / "part.jsonl")
+    again = []
+
+    def tell(number: int, frame: object) -> None:
+        again.append((job.checkpoint(), saved.exists()))
+
+    def notice() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    before = signal.signal(signal.SIGUSR2, tell)
+    threading.Thread(target=notice).start()
+    try:
+        assert not job()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    ((kind, queued), was_saved) = again[0]
+    assert kind == "again"
+    assert was_saved
+    assert not (tmp_path / "part.jsonl").exists()
+    # It goes through a pickle, and has no locks
+    assert pickle.loads(pickle.dumps(queued))._given == (
+        study, tmp_path / "runs", cell, tmp_path / "part.jsonl"
+    )  # fmt: skip
 
 
 def test_a_job_that_was_killed_as_it_wrote_has_no_result(file: Path, tmp_path: Path):
