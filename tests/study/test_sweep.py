@@ -305,7 +305,8 @@ def test_jobs_leave_their_results_and_what_failed_is_told(
     with pytest.raises(ConfigError) as error:
         sweep(make_sweep(file, folder=folder, cluster=other))
     assert str(error.value) == (
-        "The cluster 'slurm' with {'colour': 1, 'slurm_max_num_timeout': 9} cannot be used: Unknown argument(s): colour. "
+        "The cluster 'slurm' with {'colour': 1, 'slurm_max_num_timeout': 9} cannot be used: "
+        "Unknown argument(s): colour. "
         "Expected options of submitit's executor, as timeout_min=600, on a machine that submits to "
         "it. Change --cluster-options, or let --commands print the command lines."
     )
