@@ -1,14 +1,21 @@
 """The examples beside the documentation: what they decide, and that they lead a robot."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
+from robot_gcrl.bridge.children import LISTENS, Child, serve_command
 from robot_gcrl.bridge.messages import Code
 from robot_gcrl.policy.maze import maze_map
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.task.registry import load_task
+from robot_gcrl.train.export import export_run
+from robot_gcrl.train.options import parse_train
+from robot_gcrl.train.train import train
 from tests.programs import ROOT, load_program
 
 
@@ -121,3 +128,32 @@ def test_a_robot_that_stays_lost_gets_no_goal(planner, maze):
     operator = Operator(lost=10**9)
     assert not planner.Planner(operator, maze, "ant", 5.0).go(np.array([8.0, 0.0]), 0.2, str)
     assert operator.goals == []
+
+
+@pytest.mark.slow  # minutes of training
+def test_a_policy_that_was_trained_is_led_over_the_bridge(tmp_path: Path):
+    run, endpoint = tmp_path / "run", f"ipc://{tmp_path / 's'}"
+    words = "--task point_maze --preset laptop --engine native --steps 300000 --evaluations 1"
+    rate = ["--agent.learning-rate", "1e-3", "--agent.ema-decay", "0"]
+    config, _ = parse_train([*words.split(), *rate, "--run", str(run)])
+    train(config)
+    policy = export_run(run, out=None, with_critic=True)
+    robot = ["-m", "robot_gcrl.cli", "controller", "sim", "--policy", str(policy)]
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with (
+        Child("server", serve_command(policy, endpoint), environment) as server,
+        Child("robot", [*robot, "--connect", endpoint], environment),
+    ):
+        server.wait_for(LISTENS, 60.0)
+        for said, code, last in (
+            ("go to 8 0", 0, "there"),
+            ("back", 0, "there"),
+            ("go to 4 0", 2, "Not understood: 'go to 4 0': (4.0, 0.0) is a wall. Expected words"),
+        ):
+            options = ["--policy", str(policy), "--connect", endpoint, "--say", said]
+            planner = subprocess.run(
+                [sys.executable, str(ROOT / "examples" / "planner.py"), *options],
+                capture_output=True, text=True, timeout=300,
+            )  # fmt: skip
+            assert planner.returncode == code, planner.stderr
+            assert planner.stderr.splitlines()[-1].startswith(last)
