@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from robot_gcrl.errors import BridgeError
+from robot_gcrl.signals import ending_signals
 
 # Lines of what a child says on stderr that are kept, and that an error tells
 _TAIL, _TOLD = 40, 3
@@ -158,7 +159,7 @@ class Child:
 
 @contextlib.contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Lets SIGTERM end the program as an exception does, so that its children end too."""
+    """Lets SIGTERM and a hangup end the program as Ctrl-C does, so that its children end too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -166,11 +167,12 @@ def ending_on_signals() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {n: signal.signal(n, end) for n in ending_signals() if n != signal.SIGINT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve_command(policy: Path, endpoint: str, *, runtime: str = "auto") -> list[str]:

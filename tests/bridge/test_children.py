@@ -1,6 +1,9 @@
 """Child processes: what they say, how long they are waited for, and that they end."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -74,3 +77,24 @@ def test_what_it_computes_is_counted():
     with Child("dog", python(busy), {}) as child:
         child.wait_for("up", 60.0)
         assert 0.25 < (child.cpu_seconds() or 0.0) < 3.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_is_told_to_end_leaves_no_child(number):
+    # Seen to fail: with SIGTERM alone, a hangup leaves the child
+    program = f"""
+import sys
+from robot_gcrl.bridge.children import Child, ending_on_signals
+with ending_on_signals(), Child("dog", ["-c", {SLEEPS!r}], {{}}) as child:
+    child.wait_for("up", 30.0)
+    print(child._process.pid, flush=True)
+    child.wait(60.0)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.send_signal(number)
+        assert process.wait(30.0) == 128 + number
+    assert not is_alive(pid)
