@@ -13,6 +13,7 @@ from robot_gcrl.replay.buffer import EPISODE_NUMBER
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.dataset_file import Rows
+from robot_gcrl.train.run_files import require_trained
 
 
 def replay_rows(run: Path) -> Rows:
@@ -35,11 +36,11 @@ def replay_rows(run: Path) -> Rows:
             "shown beside what was true. A dataset has no place for both. Expected a run without. "
             "Record episodes of its policy."
         )
+    require_trained(run)
     task = load_task(config.task, maze=config.maze)
     contract = task.contract
     folder.require_contract(contract.sha256)
-    info = folder.last_info
-    replay = folder.restore_replay()
+    replay, info = folder.restore_replay()
     capacity, inserted = len(replay.episode), int(replay.inserted)
     stored = min(inserted, capacity)
     order = (inserted - stored + np.arange(stored)) % capacity
@@ -72,7 +73,7 @@ def replay_rows(run: Path) -> Rows:
         summary={
             "source": str(run.resolve()),
             "replay": True,
-            "control_steps": info.control_steps if info else 0,
+            "control_steps": info.control_steps,
             "episodes": int(ends.sum()),
             "robot_gcrl": __version__,
         },

@@ -164,13 +164,13 @@ def _points(line: Line) -> np.ndarray:
 
 
 def _between(line: Line, metric: str, places: np.ndarray, column: int) -> np.ndarray:
-    """A run's rate at places of a column of its curve; 0 after it failed."""
+    """A run's rate at places of a column of its curve; 0 beyond what a failed one has."""
     points = _points(line)
     if not len(points):
         return np.zeros(places.shape)
     rates = points[:, 2 + RATES.index(metric)]
-    right = 0.0 if "failed" in line else None
-    return np.asarray(np.interp(places, points[:, column], rates, right=right))
+    beyond = 0.0 if "failed" in line else None
+    return np.asarray(np.interp(places, points[:, column], rates, left=beyond, right=beyond))
 
 
 def _overall(lines: Sequence[Line], metric: str) -> list[str]:

@@ -85,7 +85,9 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
-        before = {n: signal.signal(n, self._note) for n in ending_signals()}
+        # A notice that submitit hears is its own
+        told = [n for n in NOTICES if signal.getsignal(n) is signal.SIG_DFL]
+        before = {n: signal.signal(n, self._note) for n in (*ending_signals(), *told)}
         try:
             with ThreadPoolExecutor(max_workers=self.parallel) as pool:
                 finished = list(pool.map(self._do_one, missing))

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, TypeVar
 
-import jax.numpy as jnp
-
 from robot_gcrl.errors import CheckpointError
 from robot_gcrl.replay.buffer import Replay
 from robot_gcrl.train import slot, store
@@ -199,22 +197,28 @@ class RunFolder:
             )
         return type(template)(**groups), _info(metadata)
 
-    def restore_replay(self) -> Replay:
-        """The rows that the last checkpoint stores.
+    def restore_replay(self) -> tuple[Replay, CheckpointInfo]:
+        """The rows that the last checkpoint stores, as NumPy arrays, and where it was taken.
 
         Raises:
           CheckpointError: there is no checkpoint, it is damaged, or holds no rows.
         """
-        folder, _ = self._intact("last")
-        arrays = store.read_arrays(folder, "rest")
+        folder, metadata = self._intact("last")
         try:
-            return Replay(*(jnp.asarray(arrays[f"['replay'].{f}"]) for f in Replay._fields))
-        except KeyError as error:
+            arrays = store.read_arrays(folder, "rest")
+        except (CheckpointError, OSError, ValueError):
+            if folder == slot.newest(self._slot("last")):
+                raise
+            # A run that goes on has replaced it meanwhile
+            return self.restore_replay()
+        columns = [arrays.get(f"['replay'].{field}") for field in Replay._fields]
+        if any(column is None for column in columns):
             raise CheckpointError(
                 f"The run {self.path} stores no rows of its own. Expected a run that collects and "
-                "has a replay: none of --dataset, distill, or the algorithms ppo and sac. Record "
-                "episodes of its policy."
-            ) from error
+                "has a replay: none of --dataset or the algorithms ppo and sac. Record episodes "
+                "of its policy."
+            )
+        return Replay(*columns), _info(metadata)  # pyright: ignore[reportArgumentType]
 
     @property
     def best_score(self) -> float:

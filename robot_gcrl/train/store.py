@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ METADATA = "metadata.json"
 # Names that a killed process may leave behind begin so; nothing else does
 UNFINISHED = ".unfinished-"
 _CHUNK = 1 << 22
+# How often, and how long apart [s], an unfinished folder is removed
+_TRIES, _PAUSE = 20, 0.1
 # For Orbax's own metadata and the directory entries
 _OVERHEAD = 1 << 20
 
@@ -77,7 +80,7 @@ def write_folder(folder: Path, groups: Mapping[str, Any], metadata: Mapping[str,
         building.rename(folder)
         _flush_entry(folder.parent)
     except (OSError, ValueError, RuntimeError) as error:
-        shutil.rmtree(building, ignore_errors=True)
+        _remove(building)
         _refuse(folder, _reason(error), needed, cause=error)
 
 
@@ -165,6 +168,15 @@ def read_arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
         return empty | checkpointer.restore(
             (folder / name).resolve(), args=ocp.args.PyTreeRestore(restore_args=arguments)
         )
+
+
+def _remove(folder: Path) -> None:
+    # Threads of Orbax may still write into it, so that it is not empty when it is to go
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_PAUSE)
 
 
 def _write_arrays(folder: Path, tree: Any) -> None:

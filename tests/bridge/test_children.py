@@ -90,9 +90,17 @@ with ending_on_signals(), Child("dog", ["-c", {SLEEPS!r}], {{}}) as child:
     print(child._process.pid, flush=True)
     child.wait(60.0)
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # heard also where nohup began the tests
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         process.send_signal(number)

@@ -35,7 +35,7 @@ def test_the_rows_are_those_of_the_replay(run, tmp_path):
     out, said = tmp_path / "rows.npz", []
     assert Dataset(source=run, out=out, replay=True, json=True).run(said.append) == 0
     told, rows, task = json.loads(said[0]), read_dataset(out), load_task("reacher")
-    replay = RunFolder.open(run).restore_replay()
+    replay, _ = RunFolder.open(run).restore_replay()
     capacity, worlds = replay.episode.shape
     assert capacity * worlds < STEPS, "the ring has turned"
     assert 0.95 * capacity * worlds <= told["rows"] <= capacity * worlds
@@ -81,7 +81,8 @@ def test_the_ring_is_cut_where_its_episodes_are(run, monkeypatch):
         inserted=jnp.array(7),
     )
     new = ring._replace(inserted=jnp.array(1))
-    monkeypatch.setattr(RunFolder, "restore_replay", lambda self: ring)
+    _, info = RunFolder.open(run).restore_replay()
+    monkeypatch.setattr(RunFolder, "restore_replay", lambda self: (ring, info))
     rows = replay_rows(run)
     # World 0: rows 2, 3 | 4, 0, 1; world 1: rows 2, 3 | 0, 1, without the lonely row 4
     assert rows.observations is not None
@@ -89,7 +90,7 @@ def test_the_ring_is_cut_where_its_episodes_are(run, monkeypatch):
     np.testing.assert_array_equal(np.flatnonzero(rows.terminals), [1, 4, 6, 8])
     np.testing.assert_array_equal(np.flatnonzero(rows.terminated), [1])
     np.testing.assert_allclose(rows.actions[:, 0], [0.4, 0, 0.8, 0, 0, 0.5, 0, 0.1, 0])
-    monkeypatch.setattr(RunFolder, "restore_replay", lambda self: new)
+    monkeypatch.setattr(RunFolder, "restore_replay", lambda self: (new, info))
     with pytest.raises(DatasetError, match="no two rows of an episode"):
         replay_rows(run)
 
