@@ -43,7 +43,14 @@ class Sweep:
 
     def run(self, say: Say) -> int:
         """Does the runs, and prints the table."""
-        from robot_gcrl.study.sweep import RESULTS_FILE, command_lines, make_sweep, sweep, told
+        from robot_gcrl.study.sweep import (
+            RESULTS_FILE,
+            command_lines,
+            failures,
+            make_sweep,
+            sweep,
+            told,
+        )
 
         what = make_sweep(
             self.file,
@@ -60,7 +67,7 @@ class Sweep:
             return _INTERRUPTED
         table, lines = told(what, metric=self.metric)
         show(say, table, {"folder": str(what.folder), "results": lines}, as_json=self.json)
-        failed = sum("failed" in line for line in lines)
+        failed = failures(what, lines)
         if failed:
             sys.stderr.write(
                 f"{failed} of {len(lines)} runs failed: {what.folder / RESULTS_FILE} says of each "

@@ -16,7 +16,7 @@ from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.cells import Cell, cells_of, run_name
 from robot_gcrl.study.cluster import Cluster, run_on_cluster
 from robot_gcrl.study.report import draw, report
-from robot_gcrl.study.results import Line, read_lines
+from robot_gcrl.study.results import Line, key_of, read_lines
 from robot_gcrl.study.runs import Runner, evaluate_words
 from robot_gcrl.study.study import Study, read_study
 from robot_gcrl.train.lock import FolderLock
@@ -113,6 +113,12 @@ def told(what: Sweep, *, metric: str = "time_at_goal") -> tuple[str, list[Line]]
     """The table of a sweep's results, and the results."""
     lines = read_lines(what.folder / RESULTS_FILE)
     return "\n".join(report(lines, metric=metric)), lines
+
+
+def failures(what: Sweep, lines: Sequence[Line]) -> int:
+    """How many of the results are of runs that failed, and that the study still names."""
+    named = {(what.study.name, c.task, c.variant, c.seed) for c in cells_of(what.study)}
+    return sum("failed" in line and key_of(line) in named for line in lines)
 
 
 def _require_choices(study: Study) -> None:

@@ -89,6 +89,10 @@ def test_the_exit_code_tells_that_a_run_failed_and_it_can_be_done_again(
     assert cli.main(words) == 1
     assert done == []
     assert "1 of 4 runs failed: " in capsys.readouterr().err
+    # Seen to fail: with what the file names no longer
+    file.write_text(FILE.replace("[4, 8]", "[8]"))
+    assert cli.main(words) == 0
+    file.write_text(FILE)
     assert cli.main([*words, "--retry-failed"]) == 0
     assert done == ["reacher-agent.depth=4-0"]
 
