@@ -35,9 +35,12 @@ def waypoints(maze: MazeMap, goals: np.ndarray, ahead: float) -> np.ndarray:
 def together(
     rows: Mapping[str, Sequence[np.ndarray]], ends: Sequence[int]
 ) -> dict[str, list[np.ndarray]]:
-    """The rows "(x, y) N cells" put together by N, up to each end, least first; others stay."""
+    """The rows "(x, y) N cells" put together by N, up to each end, least first; others stay.
+
+    What is beyond the last end is a group of its own.
+    """
     least, found = 1, {}
-    for end in sorted(ends):
+    for end in sorted({*ends, max(map(_cells_of, rows))}):
         some = [row for name, row in rows.items() if least <= _cells_of(name) <= end]
         if some:
             goals = f"{least} to {end} cells of way, {len(some)} goals"

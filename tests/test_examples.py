@@ -90,6 +90,9 @@ def test_goals_are_put_together_by_their_way(monkeypatch):
     found = measure.together(rows, (3, 1))
     assert list(found) == ["1 to 1 cells of way, 1 goals", "2 to 3 cells of way, 2 goals", "all"]
     assert [len(row[0]) for row in found.values()] == [1, 5, 4]
+    # Seen to fail: what is beyond the last end was left out
+    farthest = list(measure.together(rows, (2,)))
+    assert farthest == ["1 to 2 cells of way, 2 goals", "3 to 3 cells of way, 1 goals", "all"]
 
 
 class Operator:
