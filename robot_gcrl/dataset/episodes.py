@@ -41,6 +41,7 @@ class _Frames(NamedTuple):
     qpos: Column
     qvel: Column
     goal: Column
+    diverged: Column
 
 
 def policy_rows(
@@ -133,6 +134,7 @@ def _recorder(env: GoalEnv, agent: Agent, actions: Actions) -> Any:
                 qpos=worlds.physics.qpos,
                 qvel=worlds.physics.qvel,
                 goal=worlds.goal,
+                diverged=worlds.physics.diverged,
             )
             return (env.step(worlds, action, env_key), queue), frames
 
@@ -147,12 +149,18 @@ def _recorder(env: GoalEnv, agent: Agent, actions: Actions) -> Any:
 def _whole_episodes(frames: _Frames, count: int) -> list[_Frames]:
     """The first episode of each of `count` worlds, [rows, ..]."""
     lengths = np.argmax(frames.ended, axis=0) + 1
-    return [
-        _Frames(*(np.asarray(column[: lengths[world], world]) for column in frames))
-        for world in range(count)
-        # One row: a start that diverged
-        if lengths[world] > 1
-    ]
+    # What a diverged step holds is of no episode: no action led there
+    lengths = lengths - np.asarray(frames.diverged)[lengths - 1, np.arange(len(lengths))]
+    # One row: a start that diverged
+    kept = ((world, rows) for world, rows in enumerate(lengths.tolist()[:count]) if rows > 1)
+    return [_episode(frames, world, rows) for world, rows in kept]
+
+
+def _episode(frames: _Frames, world: int, rows: int) -> _Frames:
+    episode = _Frames(*(np.array(column[:rows, world]) for column in frames))
+    np.asarray(episode.ended)[-1] = True
+    np.asarray(episode.action)[-1] = 0.0
+    return episode
 
 
 def _rows(batches: list[list[_Frames]], task: Task, summary: dict[str, Any]) -> Rows:

@@ -77,6 +77,23 @@ def test_an_action_leads_to_the_next_row(written):
         np.testing.assert_allclose(data.qpos, rows.qpos[row + 1], atol=1e-3)
 
 
+def test_what_a_diverged_step_holds_is_left_out():
+    # Seen to fail: an action that leads to where it began. World 1 diverges in its third step,
+    # world 2 in its first
+    ended = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 0], [1, 1, 0]], bool)
+    number = np.arange(12.0, dtype=np.float32).reshape(4, 3, 1)
+    diverged = np.zeros((4, 3), bool)
+    diverged[3, 1] = diverged[1, 2] = True
+    zeros = np.zeros((4, 3), bool)
+    frames = episodes._Frames(number, number, ended, zeros, number, number, number, diverged)
+    whole, cut = episodes._whole_episodes(frames, 3)
+    np.testing.assert_array_equal(whole.observation[:, 0], [0, 3, 6, 9])
+    np.testing.assert_array_equal(cut.observation[:, 0], [1, 4, 7])
+    np.testing.assert_array_equal(cut.ended, [False, False, True])
+    np.testing.assert_array_equal(cut.action[:, 0], [1, 4, 0])
+    assert not cut.terminated.any()
+
+
 def test_the_seed_is_all_that_is_random(run, written):
     again = policy_rows(run, episodes=6, num_envs=4, seed=3)
     other = policy_rows(run, episodes=6, num_envs=4, seed=4)
