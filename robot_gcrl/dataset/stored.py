@@ -13,7 +13,11 @@ from robot_gcrl.replay.buffer import EPISODE_NUMBER
 from robot_gcrl.task.registry import load_task
 from robot_gcrl.train.checkpoint import RunFolder
 from robot_gcrl.train.dataset_file import Rows
+from robot_gcrl.train.memory import host_available_bytes
 from robot_gcrl.train.run_files import require_trained
+
+# What was restored; the same in the order of time, by world, and what is kept of it
+_COPIES = 4
 
 
 def replay_rows(run: Path) -> Rows:
@@ -40,6 +44,7 @@ def replay_rows(run: Path) -> Rows:
     task = load_task(config.task, maze=config.maze)
     contract = task.contract
     folder.require_contract(contract.sha256)
+    _check_memory(folder)
     replay, info = folder.restore_replay()
     capacity, inserted = len(replay.episode), int(replay.inserted)
     stored = min(inserted, capacity)
@@ -78,3 +83,13 @@ def replay_rows(run: Path) -> Rows:
             "robot_gcrl": __version__,
         },
     )
+
+
+def _check_memory(folder: RunFolder) -> None:
+    needs, available = _COPIES * folder.replay_bytes, host_available_bytes()
+    if available is not None and needs > available:
+        raise ConfigError(
+            f"The rows that the run {folder.path} stores need about {needs:,} bytes of memory to "
+            f"be written as a dataset. Expected at most the {available:,} that are free. Write "
+            "them on a machine that has more, or record episodes of its policy."
+        )

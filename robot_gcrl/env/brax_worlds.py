@@ -8,7 +8,8 @@ Its episodes are those of `GoalEnv`, whose worlds begin anew in the step *after*
 the last transition of an episode still shows the state that it ended in, from which values
 bootstrap at a time limit (`done` is 0) and not after a fall (`done` is 1). The row that begins anew
 ignores its action; it has `done` 1, a reward of 0 and `info["truncation"]` 1, by which brax's PPO
-and SAC leave a transition out of their losses.
+and SAC leave a transition out of their losses. So has a step whose physics diverged, except that
+its `done` is 0: what its state holds is of no episode.
 """
 
 # brax is an extra, which CI does not install; what its dataclasses can is hidden from types
@@ -107,7 +108,7 @@ class RobotWorlds(Env):
             **state.info,
             "key": key,
             "steps": after.step.astype(jnp.float32),
-            "truncation": begun.astype(jnp.float32),
+            "truncation": (begun | after.physics.diverged).astype(jnp.float32),
             "episode_done": after.ended.astype(jnp.float32),
             "episode_metrics": {
                 name: jnp.where(begun, 0.0, state.info["episode_metrics"][name] + value)

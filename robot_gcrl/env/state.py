@@ -20,7 +20,7 @@ class EnvState(NamedTuple):
       previous_ctrl: [N, A] in contract order, SI; the measured position at a start.
       step: [N], control steps since the episode began.
       length: [N], control steps after which the episode is truncated.
-      episode: [N], number of the world's episode, from 0.
+      episode: [N], number of the world's episode, from 0; a step that diverged has one of its own.
       ended: [N], whether this is the episode's last state.
       terminated: [N], whether it ended in an unhealthy state; else it was truncated.
       steps_at_goal: [N], control steps of the episode that ended within the success radius.

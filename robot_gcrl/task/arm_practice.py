@@ -104,7 +104,7 @@ def _find_poses(
             tip[2] = cube_z = rng.uniform(LYING, HIGHEST)
             finger = (FINGER, FINGER)
         elif i < num_holding + num_astride:
-            if i % 2:
+            if i // len(regions) % 2:  # both in each region
                 tip[2] = rng.uniform(LYING, CLEAR)
                 finger, beside, slack = (FINGER, FINGER_OPEN), (ASTRIDE, 0.0), 0.5
             else:

@@ -221,6 +221,15 @@ class RunFolder:
         return Replay(*columns), _info(metadata)  # pyright: ignore[reportArgumentType]
 
     @property
+    def replay_bytes(self) -> int:
+        """About what `restore_replay` takes: all of the last checkpoint beside the agent [bytes].
+
+        Raises:
+          CheckpointError: there is no checkpoint, or it is damaged.
+        """
+        return store.arrays_bytes(self._intact("last")[0], "rest")
+
+    @property
     def best_score(self) -> float:
         """The score of the checkpoint `best`, which may be newer than `last`.
 

@@ -9,6 +9,7 @@ Orbax, one group for each named pytree, so that one group can be read without th
 import contextlib
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -168,6 +169,12 @@ def read_arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
         return empty | checkpointer.restore(
             (folder / name).resolve(), args=ocp.args.PyTreeRestore(restore_args=arguments)
         )
+
+
+def arrays_bytes(folder: Path, name: str) -> int:
+    """What `read_arrays` of this group takes, in memory [bytes]."""
+    written = read_metadata(folder)["leaves"].get(name, {})
+    return sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in written.values())
 
 
 def _remove(folder: Path) -> None:

@@ -84,6 +84,19 @@ def test_rewards_are_of_the_goal_that_was_pursued(states):
     np.testing.assert_allclose(shown, found.pipeline_state.goal * contract.goal_scale, rtol=1e-6)
 
 
+# Seen to fail: the frozen state of a diverged step as a transition to learn from.
+def test_what_a_diverged_step_holds_is_left_out_of_the_losses(states):
+    env, _ = states
+    state = jax.jit(env.reset)(jax.random.split(jax.random.PRNGKey(0), N))
+    physics = state.pipeline_state.physics
+    broken = physics._replace(qvel=physics.qvel.at[3, 0].set(jnp.nan))
+    state = state.replace(pipeline_state=state.pipeline_state._replace(physics=broken))
+    after = jax.jit(env.step)(state, jnp.zeros((N, env.action_size)))
+    np.testing.assert_array_equal(after.info["truncation"], np.arange(N) == 3)
+    assert not np.asarray(after.done).any()
+    assert np.isfinite(after.obs).all()
+
+
 def test_another_number_of_worlds_is_refused(states):
     env, _ = states
     with pytest.raises(EngineError, match=r"2 keys were given to a brax environment of 6 worlds"):
