@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from robot_gcrl.commands.base import DONE, Say, show
+from robot_gcrl.commands.base import DONE, USER_ERROR, Say, show
 from robot_gcrl.errors import ConfigError
 
 if TYPE_CHECKING:
     from robot_gcrl.study.cluster import Cluster
 
 _INTERRUPTED = 130
-# Every run came to an end, and some to a bad one
-_FAILED = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,7 @@ class Sweep:
                 f"{failed} of {len(lines)} runs failed: {what.folder / RESULTS_FILE} says of each "
                 "why. Once the cause is mended: --retry-failed\n"
             )
-        return _FAILED if failed else DONE
+        return USER_ERROR if failed else DONE
 
     def _cluster(self) -> "Cluster | None":
         if self.cluster is None:
