@@ -30,6 +30,20 @@ _MAX_ROUNDS = 64
 _DRAWS = 8
 
 
+class Following(NamedTuple):
+    """What came one control step after each anchor.
+
+    Attributes:
+      observation: [B, O].
+      goal: [B, G], achieved there, in observation units.
+      terminated: [B], whether the episode terminated there; at a time limit it did not.
+    """
+
+    observation: Float[Array, "B O"]
+    goal: Float[Array, "B G"]
+    terminated: Bool[Array, " B"]
+
+
 class Batch(NamedTuple):
     """B anchors with a goal each.
 
@@ -39,6 +53,7 @@ class Batch(NamedTuple):
       goal: [B, G], in observation units.
       offset: int32 [B], control steps from the anchor to its goal: at most `remaining`.
       remaining: int32 [B], control steps of the anchor's episode that are stored after it (L).
+      following: the next state, where it was asked for.
     """
 
     observation: Float[Array, "B O"]
@@ -46,6 +61,7 @@ class Batch(NamedTuple):
     goal: Float[Array, "B G"]
     offset: Int[Array, " B"]
     remaining: Int[Array, " B"]
+    following: Following | None = None
 
 
 class Anchors(NamedTuple):
@@ -84,6 +100,7 @@ def sample(
     rows_per_episode: int = 1,
     chunk: int = 1,
     moving: Moving | None = None,
+    following: bool = False,
 ) -> Batch:
     """B draws of an anchor and a later row of its episode, independent but for their episodes.
 
@@ -101,6 +118,7 @@ def sample(
       rows_per_episode: R, a divisor of B: every R anchors are of one episode (`of_one_episode`).
       chunk: H.
       moving: which rows are preferred; None for no preference, at no cost.
+      following: whether the batch has the next states too.
     """
     anchor_key, offset_key = jax.random.split(key)
     draws = batch_size * (1 if moving is None else _DRAWS)
@@ -133,13 +151,22 @@ def sample(
     at = row_index(replay, anchors.row), anchors.world
     rows = row_index(replay, anchors.row[:, None] + jnp.arange(chunk))
     later = row_index(replay, anchors.row + offset), anchors.world
+    index = np.asarray(goal_index)
     return Batch(
         observation=replay.observation[at],
         action=replay.action[rows, anchors.world[:, None]].reshape(batch_size, -1),
-        goal=replay.observation[later][:, np.asarray(goal_index)],
+        goal=replay.observation[later][:, index],
         offset=offset,
         remaining=remaining,
+        following=_following(replay, anchors, index) if following else None,
     )
+
+
+def _following(replay: Replay, anchors: Anchors, goal_index: np.ndarray) -> Following:
+    at = row_index(replay, anchors.row + 1), anchors.world
+    rows = replay.observation[at]
+    # The sign bit
+    return Following(rows, rows[:, goal_index], replay.episode[at] < 0)
 
 
 def _has_moved(

@@ -45,6 +45,8 @@ _SINCE = {
     "rows_per_episode": 1,
     "input_bias": 0.0,
     "moving_share": 0.0,
+    "bootstrap": 0.0,
+    "target_rate": 0.02,
     "dataset": None,
     "algorithm": "crl",
     "baseline": dataclasses.asdict(BaselineConfig()),

@@ -108,7 +108,8 @@ def network_parts(contract: Contract, config: TrainConfig) -> tuple[NetworkPart,
     if config.algorithm == "crl":
         inputs = {"sa_encoder": observation + decided, "g_encoder": goal}
         count, outputs = agent.num_critics, agent.embedding_size
-        encoders = (NetworkPart(n, count, i, *sizes, outputs, 0) for n, i in inputs.items())
+        targets = int(agent.bootstrap > 0.0)
+        encoders = (NetworkPart(n, count, i, *sizes, outputs, targets) for n, i in inputs.items())
         return (*encoders, actor)
     if config.algorithm == "gcbc":
         return (actor,)

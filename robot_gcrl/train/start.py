@@ -109,6 +109,7 @@ def take_over(state: AgentState, start: Start | None) -> AgentState:
         actor=learned.actor,
         averaged=jax.tree.map(jnp.copy, learned.actor) if state.averaged else (),
         critic=learned.critic,
+        target=jax.tree.map(jnp.copy, learned.critic) if state.target else (),
         log_temperature=learned.log_temperature,
         moments=learned.moments,
     )

@@ -98,6 +98,7 @@ def _of_file(source: Path, reference: str | None, needs_critic: bool) -> Teacher
         _critic_settings(critic)
         | {
             "agent.ema_decay": 0.0,
+            "agent.bootstrap": 0.0,
             "agent.actor_depth": network.depth,
             "agent.actor_width": network.width,
             "agent.final_norm": network.final_norm,
@@ -188,5 +189,8 @@ def student_config(teacher: Teacher, *, depth: int, width: int, run: Path) -> Tr
         # As a run has it that was begun with the critic's width, so that one can start from it
         actor_width=None if width == taught.width else width,
         ema_decay=0.0,
+        # It learns from its teacher alone
+        bootstrap=0.0,
+        target_rate=type(taught).target_rate,
     )
     return dataclasses.replace(teacher.config, agent=agent, run=run, dataset=None)

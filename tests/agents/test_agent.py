@@ -141,7 +141,7 @@ def test_critics_that_know_time_update_and_judge_as_their_equations_say(critic: 
     pairs = list(zip(phi, psi, strict=True))
     if critic == "survival":
         lasts = [1, 20]
-        offset, remaining = (np.asarray(x).tolist() for x in batch[3:])
+        offset, remaining = (np.asarray(x).tolist() for x in (batch.offset, batch.remaining))
         energies = [naive.survival_energy(a, b, lasts, 0.9) for a, b in pairs]
         loss = naive.survival_loss(phi, psi, offset, remaining, lasts, 0.9)
     else:

@@ -69,7 +69,11 @@ def check_goals(replay: Replay, batch: hindsight.Batch) -> None:
     known = naive.anchors(replay.episode, int(replay.inserted))
     offsets = collections.defaultdict(list)
     for (world, time), (goal_world, goal_time), said, left in zip(
-        *(np.asarray(x, int) for x in (batch.observation, batch.goal, *batch[3:])), strict=True
+        *(
+            np.asarray(x, int)
+            for x in (batch.observation, batch.goal, batch.offset, batch.remaining)
+        ),
+        strict=True,
     ):
         assert goal_world == world
         offset = goal_time - time

@@ -245,7 +245,10 @@ OTHER = {
     "rows_per_episode": 2,
     "ema_decay": 0.9,
     "moving_share": 0.5,
+    "bootstrap": 0.5,
+    "target_rate": 0.1,
 }
+BESIDE = {"target_rate": {"bootstrap": 0.5}}
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(CrlConfig)])
@@ -254,7 +257,8 @@ def test_settings_of_learning_change_nothing_that_networks_compute(name):
         assert name not in LEARNING, f"add another value of {name} to OTHER"
         return
     small = CrlConfig(width=4, embedding_size=2)
-    agents = [_agent(small), _agent(dataclasses.replace(small, **{name: OTHER[name]}))]
+    changed = {name: OTHER[name], **BESIDE.get(name, {})}
+    agents = [_agent(small), _agent(dataclasses.replace(small, **changed))]
     # What a run takes over is what the other one serves
     trees = [
         jax.eval_shape(lambda key, agent=agent: agent.served(agent.init(key)), jax.random.key(0))

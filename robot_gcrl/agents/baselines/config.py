@@ -149,6 +149,8 @@ _CONTRASTIVE = (
     "agent.horizon_spread",
     "agent.rows_per_episode",
     "agent.moving_share",
+    "agent.bootstrap",
+    "agent.target_rate",
     "start_from",
     "from_checkpoint",
     "dataset",

@@ -2,8 +2,8 @@
 
 The critic tells the goal that a state and action led to from the goals of other rows; the actor
 picks the action whose energy with the goal is highest (arXiv 2503.14858, arXiv 2408.11052; other
-critics: `robot_gcrl.agents.crl.critics`). There is no reward and no target network. All methods are
-pure and may be traced inside jit and scan.
+critics: `robot_gcrl.agents.crl.critics`). There is no reward, and without
+`CrlConfig.bootstrap` no target network. All methods are pure and may be traced inside jit and scan.
 
 With `CrlConfig.chunk` H above 1 the actor decides on H actions at once, which are executed open
 loop and judged together, phi(s, a_1..a_H): exploration keeps its direction for H steps, and the
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from robot_gcrl.agents.crl.bootstrap import future_weights
 from robot_gcrl.agents.crl.config import CrlConfig
 from robot_gcrl.agents.crl.losses import (
     CriticTerms,
@@ -101,7 +102,12 @@ class Agent:
         return state._replace(moments=update_moments(state.moments, observation))
 
     def served(self, state: AgentState) -> AgentState:
-        """The state with the actor that is evaluated and exported: see `CrlConfig.ema_decay`."""
+        """The state with the actor that is evaluated and exported: see `CrlConfig.ema_decay`.
+
+        Without the slow critic, which only learning needs.
+        """
+        if state.target:
+            state = state._replace(target=())
         if not state.averaged:
             return state
         actor = self.networks.actor.kept(state.averaged)
@@ -217,9 +223,13 @@ class Agent:
             max_rows=max_rows,
             chunk=config.chunk,
             moving=self.moving,
+            following=config.bootstrap > 0.0,
         )
-        observed = batch.observation[:, : self.observation_size]
-        return self.update(state, batch._replace(observation=observed), update_key)
+        size, following = self.observation_size, batch.following
+        batch = batch._replace(observation=batch.observation[:, :size])
+        if following is not None:
+            following = following._replace(observation=following.observation[:, :size])
+        return self.update(state, batch._replace(following=following), update_key)
 
     def update(
         self, state: AgentState, batch: Batch, key: PRNGKeyArray
@@ -230,9 +240,16 @@ class Agent:
         """
         observation, goal = self.normalized(state.moments, batch.observation, batch.goal)
         batch = batch._replace(observation=observation, goal=goal)
+        weights = None
+        if batch.following is not None:
+            key, next_key = jax.random.split(key)
+            observation, goal = self.normalized(state.moments, *batch.following[:2])
+            following = batch.following._replace(observation=observation, goal=goal)
+            batch = batch._replace(following=following)
+            weights = self._future_weights(state, batch, next_key)
         (critic_loss, (terms, psi)), critic_gradient = jax.value_and_grad(
             self._critic_loss, has_aux=True
-        )(state.critic, batch)
+        )(state.critic, batch, weights)
         (policy_loss, watched), actor_gradient = jax.value_and_grad(self._actor_loss, has_aux=True)(
             state.actor, state, batch, psi, key
         )
@@ -252,14 +269,40 @@ class Agent:
         return apply_gradients(self.config, self.networks, state, gradients), metrics
 
     def _critic_loss(
-        self, critic: Params, batch: Batch
+        self, critic: Params, batch: Batch, weights: Float[Array, "B B"] | None
     ) -> tuple[Float[Array, ""], tuple[CriticTerms, Float[Array, "*C B E"]]]:
         psi = self.networks.psi(critic, batch.goal)
         phi = self.networks.phi(critic, batch.observation, batch.action)
         terms = self.networks.critic_terms(
             critic, phi, psi, offset=batch.offset, remaining=batch.remaining
         )
-        return terms.loss, (terms, psi)
+        if weights is None:
+            return terms.loss, (terms, psi)
+        following, share = batch.following, self.config.bootstrap
+        assert following is not None
+        difference = self.networks.difference_loss(
+            critic,
+            phi,
+            psi,
+            self.networks.psi(critic, following.goal),
+            weights=weights,
+            terminated=following.terminated,
+        )
+        return (1.0 - share) * terms.loss + share * difference, (terms, psi)
+
+    def _future_weights(
+        self, state: AgentState, batch: Batch, key: PRNGKeyArray
+    ) -> Float[Array, "B B"]:
+        """What the slow critic predicts of each row's next state: see `CrlConfig.bootstrap`."""
+        assert batch.following is not None
+        observation, target = batch.following.observation, state.target
+        assert not isinstance(target, tuple)
+        policy = self.networks.policy(state.actor, observation, batch.goal)
+        action, _ = sample_tanh_normal(policy, key=key)
+        phi = self.networks.phi(target, observation, action)
+        return future_weights(
+            self.networks.energies(target, phi, self.networks.psi(target, batch.goal))
+        )
 
     def _actor_loss(
         self,

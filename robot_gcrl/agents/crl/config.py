@@ -33,6 +33,8 @@ LEARNING = frozenset(
         "cloning",
         "random_goals",
         "moving_share",
+        "bootstrap",
+        "target_rate",
     }
 )
 """Settings that say how is learned: what given parameters compute does not depend on them.
@@ -52,6 +54,13 @@ _CHOICES = {
     "critic": Critic,
     "eval_action": EvalAction,
     "norm": Norm,
+}
+# What does not go together with `bootstrap`, and why
+_NOT_BOOTSTRAPPED = {
+    "critic": "only the contrastive critic predicts which goal comes next",
+    "chunk": "one step later the chunk is not over",
+    "horizon_spread": "one step later every row has the same discount",
+    "rows_per_episode": "the goals of the batch have to be draws of any episode",
 }
 # Of whole numbers
 _LEASTS = {
@@ -129,6 +138,10 @@ class CrlConfig:
       moving_share: share of a batch whose goal lies elsewhere than what was achieved at the row, by
         more than a tenth of the success radius, as far as eight draws for each row find such ones:
         most rows of an arm that has not learned to touch a cube say nothing about cubes.
+      bootstrap: share of the critic's loss that learns from its own prediction one step later,
+        under the actor as it is now, instead of what the episode went on to: see
+        `robot_gcrl.agents.crl.bootstrap`; 0 for none.
+      target_rate: how far the slow critic that predicts moves towards the critic in each step.
     """
 
     depth: int = 4
@@ -165,6 +178,8 @@ class CrlConfig:
     cloning: float = 0.0
     random_goals: float = 0.0
     moving_share: float = 0.0
+    bootstrap: float = 0.0
+    target_rate: float = 0.02
 
     def __post_init__(self) -> None:
         for name in ("depth", "actor_depth"):
@@ -228,6 +243,7 @@ class CrlConfig:
         self._check_choices()
         self._check_cosine()
         self._check_critic()
+        self._check_bootstrap()
 
     def _check_choices(self) -> None:
         for name, choices in _CHOICES.items():
@@ -281,6 +297,27 @@ class CrlConfig:
                 f"a multiple of {parts}: the critic {self.critic!r} divides the embedding into "
                 f"{parts} equal parts",
             )
+
+    def _check_bootstrap(self) -> None:
+        if not 0.0 <= self.bootstrap <= 1.0:
+            raise _refuse("bootstrap", self.bootstrap, "a share from 0 to 1")
+        if not 0.0 < self.target_rate <= 1.0:
+            raise _refuse("target_rate", self.target_rate, "a number above 0, at most 1")
+        if self.bootstrap == 0.0:
+            if self.target_rate != type(self).target_rate:
+                raise ConfigError(
+                    f"Agent setting target_rate is {self.target_rate} and bootstrap is 0: there is "
+                    "no slow critic. Expected it with a share. Raise bootstrap, or leave "
+                    "target_rate out."
+                )
+            return
+        for name, why in _NOT_BOOTSTRAPPED.items():
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                raise ConfigError(
+                    f"Agent setting bootstrap is {self.bootstrap} and {name} is {value!r}: {why}. "
+                    f"Expected the default of either. Leave bootstrap or {name} out."
+                )
 
 
 def _refuse(name: str, value: object, expected: str) -> ConfigError:

@@ -17,10 +17,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from robot_gcrl.agents.crl.bootstrap import difference_loss
 from robot_gcrl.agents.crl.config import LAYERS_PER_BLOCK, CrlConfig
 from robot_gcrl.agents.crl.critics import energy_of, output_sizes, terms_of
+from robot_gcrl.agents.crl.energies import energy_matrix, paired_energy
 from robot_gcrl.agents.crl.losses import CriticTerms
 from robot_gcrl.nets.hyperspherical import SphereTrunk, project
 from robot_gcrl.nets.residual import ResidualTrunk
@@ -88,11 +90,15 @@ class Networks:
 
     def kept(self, actor: Params, critic: Params) -> tuple[Params, Params]:
         """Actor and critic as they are after a gradient step; see `Network.kept`."""
+        return self.actor.kept(actor), self.kept_critic(critic)
+
+    def kept_critic(self, critic: Params) -> Params:
+        """The critic alone."""
         encoders = {
             "sa_encoder": self.sa_encoder.kept(critic["sa_encoder"]),
             "g_encoder": self.g_encoder.kept(critic["g_encoder"]),
         }
-        return self.actor.kept(actor), critic | encoders
+        return critic | encoders
 
     def phi(
         self,
@@ -119,6 +125,56 @@ class Networks:
 
         energies = self._each(energy, critic, phi, psi)
         return energies if self.config.num_critics == 1 else jnp.min(energies, axis=0)
+
+    def energies(self, critic: Params, phi: Array, psi: Array) -> Float[Array, "B B"]:
+        """Of each state-action with every goal; of two critics the lower. For a contrastive one."""
+
+        def energies(critic: Params, phi: Array, psi: Array) -> Array:
+            return energy_matrix(phi, psi, self.config.energy, self._scale(critic))
+
+        found = self._each(energies, critic, phi, psi)
+        return found if self.config.num_critics == 1 else jnp.min(found, axis=0)
+
+    def difference_loss(
+        self,
+        critic: Params,
+        phi: Array,
+        psi: Array,
+        reached: Array,
+        *,
+        weights: Float[Array, "B B"],
+        terminated: Bool[Array, " B"],
+    ) -> Float[Array, ""]:
+        """See `bootstrap.difference_loss`; of two critics the sum of theirs.
+
+        Args:
+          critic: its parameters.
+          phi: of the rows.
+          psi: of the goals.
+          reached: psi of what each row's next state achieved.
+          weights: of each row's goals.
+          terminated: whether that state is an episode's last.
+        """
+        config = self.config
+
+        def loss(critic: Params, phi: Array, psi: Array, reached: Array) -> Array:
+            scale = self._scale(critic)
+            own = jnp.eye(phi.shape[0], dtype=bool)
+            near = jnp.where(
+                own,
+                paired_energy(phi, reached, config.energy, scale),
+                energy_matrix(phi, reached, config.energy, scale),
+            )
+            return difference_loss(
+                near,
+                energy_matrix(phi, psi, config.energy, scale),
+                weights=weights,
+                terminated=terminated,
+                gamma=config.gamma,
+                logsumexp_penalty=config.logsumexp_penalty,
+            )
+
+        return jnp.sum(self._each(loss, critic, phi, psi, reached))
 
     def critic_terms(
         self,

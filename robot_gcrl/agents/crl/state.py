@@ -26,6 +26,8 @@ class AgentState(NamedTuple):
       temperature_optimizer: Adam's state.
       averaged: of the actor's parameters, the average that acts where nothing is explored; () where
         the newest act themselves. See `CrlConfig.ema_decay`.
+      target: of the critic's parameters, those that follow slowly and predict what the critic is to
+        learn; () where nothing is predicted. See `CrlConfig.bootstrap`.
     """
 
     actor: Params
@@ -36,6 +38,7 @@ class AgentState(NamedTuple):
     critic_optimizer: optax.OptState
     temperature_optimizer: optax.OptState
     averaged: Params | tuple[()] = ()
+    target: Params | tuple[()] = ()
 
 
 class Gradients(NamedTuple):
@@ -73,6 +76,7 @@ def fresh_state(
         critic_optimizer=adam.init(learned),
         temperature_optimizer=optax.adam(config.temperature_learning_rate).init(log_temperature),
         averaged=begin_average(config, actor),
+        target=begin_target(config, critic),
     )
 
 
@@ -105,7 +109,19 @@ def apply_gradients(
         critic_optimizer=critic_optimizer,
         temperature_optimizer=temperature_optimizer,
         averaged=continue_average(config, state.averaged, actor, actor_optimizer),
+        target=_follow(config, networks, state.target, critic),
     )
+
+
+def begin_target(config: CrlConfig, critic: Params) -> Params | tuple[()]:
+    """What the slow critic begins with: these parameters."""
+    return jax.tree.map(jnp.copy, critic) if config.bootstrap else ()
+
+
+def _follow(
+    config: CrlConfig, networks: Networks, target: Params | tuple[()], critic: Params
+) -> Params | tuple[()]:
+    return networks.kept_critic(nearer(target, critic, config.target_rate)) if target else ()
 
 
 def begin_average(config: CrlConfig, actor: Params) -> Params | tuple[()]:
