@@ -27,6 +27,10 @@ from tests.train.samples import make_config, same_bits
 AGENT = CrlConfig(width=16, embedding_size=8, batch_size=16, normalize_observations=True)
 
 
+# The agent that remembers most: with a slow copy of its critic
+BOOTSTRAPPED = dataclasses.replace(AGENT, bootstrap=0.5)
+
+
 def _task():
     # A drop of up to 1 m ends at up to 4.4 m/s: about half of the episodes terminate.
     return box_task(episode_length=30, highest=3.0)
@@ -40,7 +44,7 @@ def _config(tmp_path, **values):
         "replay_capacity": 60,
         "control_steps_per_update": 9.0,
         "goal_switch_probability": 0.05,
-        "agent": AGENT,
+        "agent": BOOTSTRAPPED,
     }
     return make_config(tmp_path / "run", **settings | values)
 
