@@ -24,7 +24,8 @@ def successes(model, env, episodes):
 @pytest.mark.timeout(1800)
 def test_sac_with_hindsight_learns_the_reacher():
     reason = "Stable-Baselines3 needs torch, which CI does not install"
-    # On shared cores its threads wait for each other: not seen to end in 25 minutes with two, 3 with one
+    # On shared cores its threads wait for each other: with two it was not seen to end in 25 min,
+    # with one it ends in 3
     pytest.importorskip("torch", reason=reason).set_num_threads(1)
     stable_baselines3 = pytest.importorskip("stable_baselines3", reason="not installed")
     from robot_gcrl.env.gymnasium import RobotEnv
