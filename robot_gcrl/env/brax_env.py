@@ -81,8 +81,9 @@ class RobotEnv(Env):
     def step(self, state: State, action: Array) -> State:
         """One control step under an action [A], clipped to [-1, 1].
 
-        `done` is 1 where the contract's `healthy` fails or the physics diverged; the end of the
-        task's time is the wrapper's to see, given `episode_length`.
+        `done` is 1 where the contract's `healthy` fails or the physics diverged, which
+        `FreshStarts` tells apart; the end of the task's time is the wrapper's to see, given
+        `episode_length`.
         """
         step_key, key = jax.random.split(state.info["key"])
         before = jax.tree.map(lambda leaf: leaf[None], state.pipeline_state)
@@ -151,13 +152,20 @@ class RobotEnv(Env):
 
 
 class FreshStarts(Wrapper):
-    """Puts worlds that are done at a new start with a new goal, in the same step, as brax does."""
+    """Puts worlds that are done at a new start with a new goal, in the same step, as brax does.
+
+    A step whose physics diverged is a truncation, by which brax's PPO and SAC leave it out of their
+    losses: no value is known after it, and what its state held is of no episode.
+    """
 
     def step(self, state: State, action: Array) -> State:
         """One control step of N worlds."""
         ended = state.done
         info = {**state.info, "steps": jnp.where(ended, 0.0, state.info["steps"])}
         state = self.env.step(state.replace(done=jnp.zeros_like(ended), info=info), action)
+        diverged = state.pipeline_state.physics.diverged.reshape(ended.shape)
+        truncation = jnp.where(diverged, 1.0, state.info["truncation"])
+        state = state.replace(info={**state.info, "truncation": truncation})
 
         def renew() -> tuple[Any, Array]:
             keys = jax.vmap(lambda key: jax.random.fold_in(key, _FRESH))(state.info["key"])

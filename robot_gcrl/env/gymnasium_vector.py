@@ -3,6 +3,9 @@
 Autoreset is on the next step, as `GoalEnv` does it and as gymnasium calls it: the step that ends an
 episode returns its last observation, the step after it ignores that world's action, returns the
 first observation of its next episode and a reward of 0.
+
+Under realism `desired_goal` is the goal that a robot is told, wrong by its bias, as a policy has it
+elsewhere; achieved goals, rewards and success are true.
 """
 
 from pathlib import Path
@@ -30,7 +33,7 @@ _ELSEWHERE = "Use gymnasium.make with render_mode='rgb_array', which makes one r
 
 
 class _Seen(NamedTuple):
-    """What leaves the compiled program after a control step."""
+    """What leaves the compiled program after a control step; the goal is the one that is told."""
 
     observation: Float[Array, "N O"]
     achieved: Float[Array, "N G"]
@@ -188,7 +191,7 @@ class RobotVectorEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         return _Seen(
             observation=env.observation(state),
             achieved=achieved,
-            goal=state.goal,
+            goal=env.goal_input(state) / contract.goal_scale,
             distances=env.distances(state),
             success=env.success(state),
             reward=jnp.where(reset, 0.0, reward),

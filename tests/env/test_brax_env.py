@@ -62,6 +62,20 @@ def test_worlds_step_end_and_start_anew():
     np.testing.assert_array_equal(states.metrics["success"][going], distances[going] <= 0.08)
 
 
+# Seen to fail: done as after a fall, from which brax learns that nothing comes after it.
+def test_a_diverged_step_is_a_truncation():
+    env = RobotEnv(arm_task(episode_length=T))
+    wrapped = wrap_for_training(env, episode_length=env.episode_length)
+    state = jax.jit(wrapped.reset)(jax.random.split(jax.random.PRNGKey(0), N))
+    physics = state.pipeline_state.physics
+    broken = physics._replace(qvel=physics.qvel.at[1, 0].set(jnp.nan))
+    state = state.replace(pipeline_state=state.pipeline_state._replace(physics=broken))
+    after = jax.jit(wrapped.step)(state, jnp.zeros((N, env.action_size)))
+    np.testing.assert_array_equal(after.done, np.arange(N) == 1)
+    np.testing.assert_array_equal(after.info["truncation"], np.arange(N) == 1)
+    assert np.isfinite(after.obs).all()
+
+
 def test_what_brax_offers_and_we_do_not_have_is_refused():
     env = RobotEnv(arm_task())
     with pytest.raises(EngineError, match="Task 'arm' got brax's randomization_fn, which varies"):

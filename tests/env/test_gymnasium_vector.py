@@ -126,6 +126,19 @@ def test_make_vec_makes_worlds_and_takes_options():
     np.testing.assert_allclose(rewards, -info["distance"][:, 0] / 0.05, rtol=1e-5)
 
 
+# Seen to fail: with the true goal shown, which a policy under realism is not told.
+def test_under_realism_the_goal_that_is_told_is_shown_and_rewards_are_of_the_true_one():
+    env = RobotVectorEnv("arm_reach", num_envs=64, reward="dense", randomize="full")
+    asked = np.array(env.task.contract.goal_bounds, np.float32).mean(0)
+    seen, _ = env.reset(seed=0, options={"goal": asked})
+    assert (np.abs(seen["desired_goal"] - asked).max(0) > 1e-3).all()
+    seen, rewards, _, _, info = env.step(np.zeros((64, env.single_action_space.shape[0])))
+    true = np.linalg.norm(seen["achieved_goal"] - asked, axis=1)
+    np.testing.assert_allclose(info["distance"][:, 0], true, rtol=1e-4)
+    radius = env.task.contract.success[0].radius
+    np.testing.assert_allclose(rewards, -true / radius, rtol=1e-4)
+
+
 def test_a_level_that_the_task_lacks_is_refused():
     with pytest.raises(TaskError, match="Task 'arm' has no realism of the level 'full'"):
         RobotVectorEnv(arm_task(), num_envs=1, randomize="full")
