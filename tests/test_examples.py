@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robot_gcrl.bridge.children import LISTENS, Child, serve_command
 from robot_gcrl.bridge.messages import Code
+from robot_gcrl.errors import BridgeError
 from robot_gcrl.policy.maze import maze_map
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.task.registry import load_task
@@ -54,20 +56,41 @@ def test_the_next_waypoint_is_as_far_on_the_way_as_the_policy_goes(
     ("words", "expected"),
     [
         ("go to 8 0", (8.0, 0.0)),
-        ("Please move to -1.5, 4", (-1.5, 4.0)),
-        ("two cells north", (0.0, 8.0)),
-        ("1 cell east", (4.0, 0.0)),
+        ("Please move to (-1.5, 4).", (-1.5, 4.0)),
+        ("two cells north", (0.0, 8.0)),  # of the cell that it is in, to the center of one
+        ("1 cell to the east", (4.0, 0.0)),
         ("go south", (0.0, -4.0)),
         ("come back", (0.0, 0.0)),
+        ("go back to the start", (0.0, 0.0)),
         ("to the far end", (8.0, 0.0)),
         ("make tea", None),
+        # Seen to fail: with the half that was understood as the order
+        ("do not go to 8 0", None),
+        ("go two cells north, then east", None),
+        ("go to 8 0 or 0 8", None),
+        ("stay away from the far end", None),
+        ("", None),
     ],
 )
 def test_words_become_goals(planner, maze, words, expected):
-    found = planner.rule_based(words, maze, np.zeros(2))
+    found = planner.rule_based(words, planner.Scene(maze, np.array([0.4, -1.2])))
     assert (found is None) == (expected is None)
     if expected is not None:
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_a_picture_shows_walls_cells_and_the_robot(planner, maze):
+    picture = planner.Scene(maze, np.array([8.0, 4.0])).picture()
+    rows, columns = len(maze.rows), len(maze.rows[0])
+    assert (picture.dtype, picture.shape) == (np.uint8, (16 * columns, 16 * rows, 3))
+
+    def at(x: float, y: float) -> list[int]:
+        column, row = (np.array([x, y]) - maze.origin) / maze.cell * 16 + 8
+        return picture[int(picture.shape[0] - row), int(column)].tolist()
+
+    assert at(8.0, 4.0) == [220, 30, 30]
+    assert {tuple(at(*p)) for p in maze.free_centers if tuple(p) != (8.0, 4.0)} == {(255,) * 3}
+    assert {tuple(at(*p)) for p in maze.wall_centers} == {(96,) * 3}
 
 
 def test_every_goal_has_a_waypoint_from_every_cell(maze, monkeypatch):
@@ -96,21 +119,31 @@ def test_goals_are_put_together_by_their_way(monkeypatch):
 
 
 class Operator:
-    """An operator whose robot is at its goal by the next look, unless it is lost."""
+    """An operator whose robot is at its goal by the next look, unless it is lost.
+
+    Attributes:
+      at: where the robot is.
+      shown: goal of its telemetry.
+      goals: that it was given.
+    """
 
     def __init__(self, lost: int = 0) -> None:
-        self.at, self.goals, self._lost = np.zeros(2), [], lost
+        self.at, self.shown, self.goals, self._lost = np.zeros(2), np.zeros(0), [], lost
+        self.moves = True
         group = SimpleNamespace(radius=0.5)
         self.contract = SimpleNamespace(success=(group,))
 
     def states(self) -> dict[str, SimpleNamespace]:
         self._lost -= 1
-        state = SimpleNamespace(lost=self._lost >= 0, achieved=self.at.astype(np.float32))
+        achieved = self.at.astype(np.float32)
+        state = SimpleNamespace(lost=self._lost >= 0, achieved=achieved, goal=self.shown)
         return {"ant": state}
 
     def goal(self, robot: str, goal: np.ndarray, timeout: float) -> SimpleNamespace:
         assert robot == "ant"
-        self.at = goal
+        self.shown = goal.astype(np.float32)
+        if self.moves:
+            self.at = goal
         self.goals.append(tuple(float(x) for x in goal))
         return SimpleNamespace(code=Code.OK, text="")
 
@@ -118,10 +151,13 @@ class Operator:
         pass
 
 
+FAR = np.array([8.0, 0.0])
+
+
 def test_a_robot_is_led_through_the_maze_waypoint_by_waypoint(planner, maze):
     operator, said = Operator(lost=3), []
-    lead = planner.Planner(operator, maze, None, 5.0)
-    assert lead.go(np.array([8.0, 0.0]), 10.0, said.append)
+    lead = planner.Planner(operator, maze, None, 5.0, said.append)
+    assert lead.go(FAR, 10.0)
     assert operator.goals == [(0, 4), (0, 8), (4, 8), (8, 8), (8, 4), (8, 0)]
     assert said[0] == "on the way to (0.0, 4.0)"
 
@@ -129,8 +165,60 @@ def test_a_robot_is_led_through_the_maze_waypoint_by_waypoint(planner, maze):
 def test_a_robot_that_stays_lost_gets_no_goal(planner, maze):
     # Seen to fail: without the look at `lost`.
     operator = Operator(lost=10**9)
-    assert not planner.Planner(operator, maze, "ant", 5.0).go(np.array([8.0, 0.0]), 0.2, str)
+    assert not planner.Planner(operator, maze, "ant", 5.0, str).go(FAR, 0.2)
     assert operator.goals == []
+
+
+def test_a_robot_whose_program_began_anew_is_sent_on(planner, maze, monkeypatch):
+    # Seen to fail: a waypoint that was commanded once was not again.
+    monkeypatch.setattr(planner, "_ANSWER", 0.05)
+    operator = Operator()
+    operator.moves = False
+    looks = iter(range(10**9))
+
+    def states() -> dict[str, SimpleNamespace]:
+        if next(looks) == 5:
+            operator.shown, operator.moves = np.zeros(0), True
+        return Operator.states(operator)
+
+    monkeypatch.setattr(operator, "states", states)
+    assert planner.Planner(operator, maze, "ant", 5.0, str).go(FAR, 10.0)
+    assert operator.goals == [(0, 4), (0, 4), (0, 8), (4, 8), (8, 8), (8, 4), (8, 0)]
+
+
+def test_it_gives_way_to_another_operator(planner, maze, monkeypatch):
+    # Seen to fail: it went on to command.
+    operator, said = Operator(), []
+    operator.moves = False
+    wait = iter(range(10**9))
+
+    def interfere(seconds: float) -> None:
+        if next(wait) == 3:
+            operator.shown = np.array([4.0, 8.0], np.float32)
+
+    monkeypatch.setattr(operator, "wait", interfere)
+    assert not planner.Planner(operator, maze, "ant", 5.0, said.append).go(FAR, 10.0)
+    assert operator.goals == [(0, 4)]
+    assert said[-1] == "another operator has given it another goal: it is theirs now"
+
+
+def test_a_server_that_does_not_answer_is_asked_again_and_told_of_once(planner, maze, monkeypatch):
+    # Seen to fail: the first silence was the end.
+    operator, said, asked = Operator(), [], []
+    answer = operator.goal
+
+    def goal(*given: Any) -> SimpleNamespace:
+        asked.append(given)
+        if len(asked) < 4:
+            raise BridgeError("The goal of 'ant' was not answered.")
+        return answer(*given)
+
+    monkeypatch.setattr(operator, "goal", goal)
+    assert planner.Planner(operator, maze, "ant", 5.0, said.append).go(FAR, 10.0)
+    assert said[:2] == [
+        "The goal of 'ant' was not answered. Trying again.",
+        "on the way to (0.0, 4.0)",
+    ]
 
 
 @pytest.mark.slow  # minutes of training
@@ -140,7 +228,7 @@ def test_a_policy_that_was_trained_is_led_over_the_bridge(tmp_path: Path):
     rate = ["--agent.learning-rate", "1e-3", "--agent.ema-decay", "0"]
     config, _ = parse_train([*words.split(), *rate, "--run", str(run)])
     train(config)
-    policy = export_run(run, out=None, with_critic=True)
+    policy = export_run(run, out=None)
     robot = ["-m", "robot_gcrl.cli", "controller", "sim", "--policy", str(policy)]
     environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
     with (

@@ -106,8 +106,9 @@ def export_policy(
             weights=weights,
             golden=examples.golden,
         )
-        maze = maze_map(task)
-        entries |= {} if maze is None else {archive.MAZE: maze.to_json().encode()}
+    maze = maze_map(task)
+    if maze is not None:
+        entries[archive.MAZE] = maze.to_json().encode()
     manifest = _manifest(task, training, _described(examples, allowed), entries)
     write_file(path, archive_bytes({archive.MANIFEST: manifest} | entries))
     return path

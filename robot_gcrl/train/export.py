@@ -34,7 +34,7 @@ def export_run(
       checkpoint: which of the run's checkpoints.
       format: "policy" (one file with everything), "onnx" (the graph alone) or "c" (sources).
       out: file, or for "c" a folder; None is RUN/policy/TASK with the format's suffix.
-      with_critic: whether the policy file also holds the critic and the map of the maze.
+      with_critic: whether the policy file also holds the critic.
 
     Raises:
       RobotGcrlError: no such run or file, or it cannot be written; what was there is unharmed.

@@ -10,12 +10,14 @@ import mujoco
 import numpy as np
 import pytest
 
+from robot_gcrl.policy.export import export_policy
 from robot_gcrl.policy.maze import maze_map
+from robot_gcrl.policy.runtime import read_policy
 from robot_gcrl.policy.runtime.maze import MazeMap
 from robot_gcrl.task.layouts import LAYOUTS
 from robot_gcrl.task.maze import CELL
 from robot_gcrl.task.registry import load_task
-from tests.policy.policies import make_task
+from tests.policy.policies import TRAINING, make_perturbed, make_task
 
 OPEN_CORNER = MazeMap(
     rows=("#####", "#..##", "#..##", "##..#", "#####"), cell=2.0, origin=(-2.0, -2.0)
@@ -40,6 +42,16 @@ def test_the_map_of_a_task_is_its_maze(name: str) -> None:
     assert found.is_free(found.free_centers).all()
     assert not found.is_free(found.wall_centers).any()
     assert len(found.free_centers) + len(found.wall_centers) == len(maze.rows) * len(maze.rows[0])
+
+
+# Seen to fail: only files with a critic had it, which no other algorithm's have.
+def test_every_policy_of_a_maze_has_its_map(tmp_path: Path) -> None:
+    task = load_task("point_maze")
+    agent, state = make_perturbed(task.contract, width=16)
+    path = export_policy(task, agent, state, tmp_path / "p.policy", training=TRAINING)
+    file = read_policy(path)
+    assert file.maze == maze_map(task)
+    assert file.critic is None
 
 
 # Seen to fail: with the ant's cells of 4 m taken for every maze there was no map of the humanoid's.
