@@ -224,6 +224,37 @@ def test_runs_side_by_side_share_an_accelerator() -> None:
     assert environment_of_runs(environ, parallel=3) == {"HOME": "/here", fraction: "0.250"}
 
 
+def test_runs_side_by_side_have_a_gpu_each_as_far_as_they_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from robot_gcrl.train.environment import environment_of_runs, lend_memory, visible_gpus
+
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\nprintf '0\\n1\\n2\\n'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpus({}) == ("0", "1", "2")
+    assert visible_gpus({"JAX_PLATFORMS": "cpu"}) == ()
+    assert visible_gpus({"JAX_PLATFORMS": "cuda,cpu", "CUDA_VISIBLE_DEVICES": "2,GPU-8f"}) == (
+        "2", "GPU-8f",
+    )  # fmt: skip
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "1,-1,0"}) == ("1",)
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == ()
+    smi.write_text("#!/bin/sh\nexit 9\n")
+    assert visible_gpus({}) == ()
+    smi.unlink()
+    assert visible_gpus({}) == ()
+
+    visible, fraction = "CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+    environ: dict[str, str] = {}
+    lend_memory(environ)
+    found = [environment_of_runs(environ, parallel=3, slot=i, gpus=("4", "7")) for i in range(3)]
+    assert found == [{visible: gpu, fraction: "0.375"} for gpu in ("4", "7", "4")]
+    # A GPU for each: what JAX takes without being told is right
+    assert environment_of_runs(environ, parallel=2, slot=1, gpus=("4", "7")) == {visible: "7"}
+    assert environment_of_runs(environ, parallel=1, gpus=("4", "7")) == {}
+
+
 def test_train_without_a_task_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     # Seen to fail: the look at the words for --engine zipped an empty list with [""]
     assert cli.main(["train"]) == 2

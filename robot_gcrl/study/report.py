@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.results import RATES, Line, is_offline
-from robot_gcrl.study.stats import Estimate, improvement, iqm
+from robot_gcrl.study.stats import Estimate, improvement, interquartile_mean, iqm
 
 _TITLES = {"success_any": "any", "success_final": "final", "time_at_goal": "time at goal"}
 _GRID = 101
@@ -25,11 +25,17 @@ _DASHES = ("-", "--", ":", "-.")
 
 
 def report(
-    lines: Sequence[Line], *, metric: str, each: bool = False, wall: bool = False
+    lines: Sequence[Line],
+    *,
+    metric: str,
+    each: bool = False,
+    wall: bool = False,
+    best: bool = False,
 ) -> list[str]:
     """Lines of Markdown: per task and variant, over all tasks, and with `each` every run.
 
-    With `wall` also what the curves had when the quickest run of the task was over: a comparison
+    With `best` the variant that is first in the table over all tasks is named below it. With `wall`
+    also what the curves had when the quickest run of the task was over: a comparison
     of equal wall time, as far as nothing else ran beside.
 
     Raises:
@@ -37,11 +43,31 @@ def report(
     """
     _require_distinct(lines)
     tables = [_by_task(lines), _overall(lines, metric)]
+    if best:
+        tables += _best(lines, metric)
     if wall:
         tables.append(_at_equal_time(lines))
     if each:
         tables.append(_each(lines))
     return [line for table in tables for line in (*table, "")]
+
+
+def best_first(lines: Sequence[Line], *, metric: str) -> list[Line]:
+    """The results, those of the best variant first, by the table over all tasks."""
+    totals = _totals(lines, metric)
+    return sorted(lines, key=lambda line: -totals[line["variant"]])
+
+
+def best_variants(lines: Sequence[Line], *, metric: str) -> list[str]:
+    """The variant with the highest interquartile mean over all tasks, or several that share it.
+
+    None of a single variant, of variants without a task in common, and where all runs scored 0.
+    """
+    totals = _totals(lines, metric)
+    most = max(totals.values())
+    if len(totals) == 1 or not _common(lines, metric) or most == 0.0:
+        return []
+    return [variant for variant, total in totals.items() if total == most]
 
 
 def draw(lines: Sequence[Line], *, metric: str) -> Figure:
@@ -176,9 +202,7 @@ def _between(line: Line, metric: str, places: np.ndarray, column: int) -> np.nda
 def _overall(lines: Sequence[Line], metric: str) -> list[str]:
     first, *others = _names(lines, "variant")
     every = _names(lines, "task")
-    # A mean over other tasks compares the tasks
-    common = [task for task in every
-              if all(_scores(lines, task, x, metric).size for x in (first, *others))]  # fmt: skip
+    common = _common(lines, metric)
     where = "all tasks" if common == every else ", ".join(common) or "its own tasks each"
     table = [
         f"Over {where}, {_TITLES[metric]} (IQM: interquartile mean of all runs; P: probability "
@@ -201,6 +225,39 @@ def _overall(lines: Sequence[Line], metric: str) -> list[str]:
         runs = sum(map(len, scores))
         table.append(f"| {variant} | {len(pooled)} | {runs} | {_percent(iqm(scores))} | {beside} |")
     return table
+
+
+def _best(lines: Sequence[Line], metric: str) -> list[list[str]]:
+    names = best_variants(lines, metric=metric)
+    if not names:
+        return []
+    of = len(_names(lines, "variant"))
+    value = _totals(lines, metric)[names[0]]
+    shared = ", each" if len(names) > 1 else ""
+    return [[f"Best of {of} by {_TITLES[metric]}: {' and '.join(names)} ({value:.1%}{shared})."]]
+
+
+def _totals(lines: Sequence[Line], metric: str) -> dict[str, float]:
+    """The interquartile mean of each variant, as the table over all tasks has it."""
+    pooled = _common(lines, metric) or _names(lines, "task")
+    return {
+        variant: float(
+            interquartile_mean(
+                np.concatenate([_scores(lines, task, variant, metric) for task in pooled])
+            )
+        )
+        for variant in _names(lines, "variant")
+    }
+
+
+def _common(lines: Sequence[Line], metric: str) -> list[str]:
+    """The tasks that every variant was run on: a mean over other tasks compares the tasks."""
+    variants = _names(lines, "variant")
+    return [
+        task
+        for task in _names(lines, "task")
+        if all(_scores(lines, task, variant, metric).size for variant in variants)
+    ]
 
 
 def _each(lines: Sequence[Line]) -> list[str]:

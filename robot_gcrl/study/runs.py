@@ -7,6 +7,7 @@ it is not done again, and a run that was interrupted goes on where it was saved.
 import fcntl
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from robot_gcrl.study.results import RATES, Key, Line, append_line, key_of, read
 from robot_gcrl.study.study import Study
 from robot_gcrl.train.brax_run import require_brax
 from robot_gcrl.train.config import RESUMABLE, flat
-from robot_gcrl.train.environment import environment_of_runs
+from robot_gcrl.train.environment import environment_of_runs, visible_gpus
 from robot_gcrl.train.lock import is_locked
 from robot_gcrl.train.loop import gradient_steps
 from robot_gcrl.train.run_files import CONFIG_FILE, stored_config
@@ -77,6 +78,13 @@ class Runner:
     _stopped: bool = False
     _children: set[subprocess.Popen] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _gpus: Sequence[str] = ()
+    # Of the runs that may begin: each has a number, by which it gets its GPU
+    _slots: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        for slot in range(self.parallel):
+            self._slots.put(slot)
 
     def do(self, cells: Sequence[Cell]) -> bool:
         """Trains and evaluates what the file of results lacks; whether all of it came to an end.
@@ -85,6 +93,7 @@ class Runner:
           ConfigError: the file holds a cell of this name with other settings.
         """
         missing = self.missing(cells)
+        self._gpus = visible_gpus() if self.parallel > 1 else ()
         # A notice that submitit hears is its own
         told = [n for n in NOTICES if signal.getsignal(n) is signal.SIG_DFL]
         before = {n: signal.signal(n, self._note) for n in (*ending_signals(), *told)}
@@ -187,22 +196,28 @@ class Runner:
                 _say(f"{run_name(cell)}: another process is at it; the next call takes its result")
                 return False
             # Another process may have done it since this one began
-            return self._is_done(cell, self._done()) or self._do_alone(cell, run)
+            if self._is_done(cell, self._done()):
+                return True
+            slot = self._slots.get()
+            try:
+                return self._do_alone(cell, run, slot)
+            finally:
+                self._slots.put(slot)
 
-    def _do_alone(self, cell: Cell, run: Path) -> bool:
+    def _do_alone(self, cell: Cell, run: Path, slot: int) -> bool:
         _say(f"{run_name(cell)}: begins")
         if cell.config.algorithm in BRAX and not is_trained(cell.config, run):
             set_aside(run)
         before = trained_seconds(run)
         began = time.monotonic()
         words = self._train_words(cell, run, before)
-        code, said = self._command(run, *words) if words else (0, "")
+        code, said = self._command(run, slot, *words) if words else (0, "")
         wall = before + time.monotonic() - began
         measured: Line = {}
         if code == 0:
             words = [w for k, v in self.study.measured.items() for w in evaluate_words(k, v)]
             file = run / "evaluation.json"
-            code, said = self._command(run, "evaluate", str(run), *words, "--out", str(file))
+            code, said = self._command(run, slot, "evaluate", str(run), *words, "--out", str(file))
             measured = json.loads(file.read_text()) if code == 0 else {}
         if code in _INTERRUPTED or (code and self._stopped):
             _say(f"{run_name(cell)}: interrupted; the next call continues it")
@@ -232,11 +247,11 @@ class Runner:
             return []
         return ["--physics-threads", str(max(cores() // self.parallel - 1, 1))]
 
-    def _command(self, run: Path, *words: str) -> tuple[int, str]:
+    def _command(self, run: Path, slot: int, *words: str) -> tuple[int, str]:
         """Exit code of a `robot-gcrl` command of this checkout, and the end of what it said."""
         log = _log_of(run)
         path = os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", "")))
-        environment = environment_of_runs(parallel=self.parallel)
+        environment = environment_of_runs(parallel=self.parallel, slot=slot, gpus=self._gpus)
         with log.open("a") as file:
             # A session of its own: Ctrl-C comes to this process alone, which hands it on once
             child = subprocess.Popen(

@@ -48,6 +48,7 @@ class Study:
       per_task: options of the runs on a task; they win over `options`.
       variants: options by the variant's name; they win over both.
       evaluation: options of `robot-gcrl evaluate`.
+      is_random: whether the variants are random draws, whose order says nothing.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Study:
     per_task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {DEFAULT: {}})
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    is_random: bool = False
 
     def __post_init__(self) -> None:
         self._check_lists()
@@ -148,12 +150,13 @@ def read_study(path: Path) -> Study:
             f"The study {path} has {' and '.join(ways)}. Expected one of them, which says what is "
             "compared. Leave the others out."
         )
+    is_random = "random" in content
     for name, make in _DRAWN.items():
         if name in content:
             content["variants"] = make(content.pop(name))
     if type(content.get("minutes")) is int:
         content["minutes"] = float(content["minutes"])
-    return Study(**{"name": path.stem, "tasks": [], "seeds": []} | content)
+    return Study(**{"name": path.stem, "tasks": [], "seeds": []} | content, is_random=is_random)
 
 
 def _require_tables(path: Path, content: Mapping[str, Any]) -> None:

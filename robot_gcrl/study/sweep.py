@@ -15,7 +15,7 @@ from typing import Any
 from robot_gcrl.errors import ConfigError
 from robot_gcrl.study.cells import Cell, cells_of, run_name
 from robot_gcrl.study.cluster import Cluster, run_on_cluster
-from robot_gcrl.study.report import draw, report
+from robot_gcrl.study.report import best_first, draw, report
 from robot_gcrl.study.results import Line, key_of, read_lines
 from robot_gcrl.study.runs import Runner, evaluate_words
 from robot_gcrl.study.study import Study, read_study
@@ -98,7 +98,7 @@ def sweep(what: Sweep) -> bool:
         else:
             is_done = run_on_cluster(runner, cells, what.cluster)
         if runner.out.exists():
-            _write(what.folder, read_lines(runner.out))
+            _write(what)
     finally:
         lock.release()
     return is_done
@@ -110,9 +110,9 @@ def command_lines(what: Sweep) -> list[str]:
 
 
 def told(what: Sweep, *, metric: str = "time_at_goal") -> tuple[str, list[Line]]:
-    """The table of a sweep's results, and the results."""
-    lines = read_lines(what.folder / RESULTS_FILE)
-    return "\n".join(report(lines, metric=metric)), lines
+    """The table of a sweep's results, and the results; of random draws the best come first."""
+    lines = _results(what, metric)
+    return "\n".join(report(lines, metric=metric, best=True)), lines
 
 
 def failures(what: Sweep, lines: Sequence[Line]) -> int:
@@ -132,10 +132,18 @@ def _require_choices(study: Study) -> None:
         )
 
 
-def _write(folder: Path, lines: Sequence[Line]) -> None:
+def _results(what: Sweep, metric: str) -> list[Line]:
+    """The results in the order of the tables."""
+    lines = read_lines(what.folder / RESULTS_FILE)
+    return best_first(lines, metric=metric) if what.study.is_random else lines
+
+
+def _write(what: Sweep) -> None:
     metric = "time_at_goal"
-    (folder / TABLE_FILE).write_text("\n".join(report(lines, metric=metric, each=True)) + "\n")
-    draw(lines, metric=metric).savefig(folder / PICTURE_FILE, dpi=120)
+    lines = _results(what, metric)
+    table = report(lines, metric=metric, each=True, best=True)
+    (what.folder / TABLE_FILE).write_text("\n".join(table) + "\n")
+    draw(lines, metric=metric).savefig(what.folder / PICTURE_FILE, dpi=120)
 
 
 def _line(what: Sweep, cell: Cell) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import subprocess
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
@@ -51,6 +52,9 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 _PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 _FRACTION = "XLA_PYTHON_CLIENT_MEM_FRACTION"
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+# Longest wait for the driver's list of GPUs [s]
+_PATIENCE = 20.0
 # That it was this program who said it, and not the user
 _LENT = "ROBOT_GCRL_LENDS_MEMORY"
 # Of an accelerator's memory, that JAX takes where nothing says otherwise
@@ -66,18 +70,53 @@ def lend_memory(environ: MutableMapping[str, str] = os.environ) -> None:
         environ.update({_PREALLOCATE: "false", _LENT: "1"})
 
 
+def visible_gpus(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES may name: what it does name, or every NVIDIA GPU of this machine.
+
+    None where JAX_PLATFORMS leaves CUDA out.
+    """
+    platforms = environ.get("JAX_PLATFORMS", "")
+    if platforms and not {"cuda", "gpu"} & set(platforms.lower().split(",")):
+        return ()
+    named = environ.get(_VISIBLE)
+    if named is not None:
+        # What follows -1 is not seen
+        found = itertools.takewhile(lambda gpu: gpu not in ("", "-1"), named.split(","))
+        return tuple(gpu.strip() for gpu in found)
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=_PATIENCE, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(told.stdout.split())
+
+
 def environment_of_runs(
-    environ: Mapping[str, str] = os.environ, *, parallel: int
+    environ: Mapping[str, str] = os.environ,
+    *,
+    parallel: int,
+    slot: int = 0,
+    gpus: Sequence[str] = (),
 ) -> dict[str, str]:
-    """The environment of runs that share this machine: each gets its part of an accelerator.
+    """The environment of runs that share this machine: each gets its part of the accelerators.
 
     Args:
       environ: of the process that begins them.
-      parallel: how many run at once.
+      parallel: how many run at once; one alone sees every GPU.
+      slot: which of them this one is, from 0.
+      gpus: that there are; see `visible_gpus`.
     """
     given = dict(environ)
-    if given.pop(_LENT, ""):
+    is_lent = bool(given.pop(_LENT, ""))
+    if is_lent:
         del given[_PREALLOCATE]
-        if parallel > 1:
-            given.setdefault(_FRACTION, f"{_JAX_TAKES / parallel:.3f}")
+    if parallel == 1:
+        return given
+    if gpus:
+        given[_VISIBLE] = gpus[slot % len(gpus)]
+    sharing = -(-parallel // max(len(gpus), 1))
+    if is_lent and sharing > 1:
+        given.setdefault(_FRACTION, f"{_JAX_TAKES / sharing:.3f}")
     return given

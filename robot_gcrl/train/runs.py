@@ -6,7 +6,8 @@ checkpoint: the greatest mean of the three rates.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -26,17 +27,19 @@ RATES = ("success_any", "success_final", "time_at_goal")
 _PRIVATE = {"run", "overlap", "physics_threads", "checkpoint_interval", "track"}
 # A success of so much counts as having learned the task
 LEARNED = 0.8
+# Folders between a folder and its runs, at most: sweeps/NAME/RUN
+_DEEPEST = 3
 # The share of a budget of minutes that is not known to be over
 _NEARLY = 0.99
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """A row for each run in a folder, by name.
+    """A row for each run in a folder and in its folders, as those of sweeps are, by name.
 
-    Keys: run, state, task, preset, agent, seed, control_steps (None of an offline run),
-    gradient_steps, share (of its budget; 1 of what was distilled), minutes, and the rates of the
-    best evaluation; None stands for what was not measured. A run that cannot be read has the reason
-    in "problem" and nothing else.
+    Keys: run, name (its way from the folder), state, task, preset, agent, seed, control_steps (None
+    of an offline run), gradient_steps, share (of its budget; 1 of what was distilled), minutes, and
+    the rates of the best evaluation; None stands for what was not measured. A run that cannot be
+    read has the reason in "problem" and nothing else but run, name and state.
 
     Raises:
       CheckpointError: no such folder.
@@ -47,22 +50,34 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         )
     if (folder / CONFIG_FILE).exists():
         return [run_row(folder)]
-    return [run_row(path.parent) for path in sorted(folder.glob(f"*/{CONFIG_FILE}"))]
+    return [
+        run_row(run, run.relative_to(folder).as_posix()) for run in sorted(_run_folders(folder))
+    ]
 
 
-def run_row(run: Path) -> dict[str, Any]:
-    """The row of one run; see `list_runs`."""
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Nothing within a run is one."""
+    for where, folders, files in os.walk(folder):
+        if CONFIG_FILE in files:
+            yield Path(where)
+        if CONFIG_FILE in files or len(Path(where).relative_to(folder).parts) == _DEEPEST:
+            folders.clear()
+
+
+def run_row(run: Path, name: str | None = None) -> dict[str, Any]:
+    """The row of one run, which is called `name`, without it as its folder; see `list_runs`."""
+    known = {"run": str(run), "name": name or run.name}
     try:
         config, lines = stored_config(run), read_metrics(run)
     except RobotGcrlError as error:
-        return {"run": str(run), "state": "unreadable", "problem": str(error)}
+        return known | {"state": "unreadable", "problem": str(error)}
     last = lines[-1] if lines else {}
     best = _best(lines)
     # Its config.json has the budget of its teacher
     is_distilled = (run / DISTILLATION_FILE).exists()
     share = 1.0 if is_distilled else _share(config, last)
     return {
-        "run": str(run),
+        **known,
         "state": _state(run, share),
         "task": config.task,
         "preset": config.preset,
@@ -122,7 +137,7 @@ def format_runs(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def format_comparison(result: Mapping[str, Any]) -> str:
     """The result of `compare_runs` as tables: one column a run."""
-    names = [Path(row["run"]).name for row in result["runs"]]
+    names = [row["name"] for row in result["runs"]]
     rows = [("", *names)]
     rows += [(option(name), *map(_text, values)) for name, values in result["settings"].items()]
     rows += [("", *[""] * len(names))]
@@ -209,7 +224,7 @@ def _plain(value: object) -> object:
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     minutes, collected, share = row["minutes"], row["control_steps"], row["share"]
     return (
-        Path(row["run"]).name,
+        row["name"],
         row["state"],
         row["task"],
         row["agent"],

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def fake(monkeypatch, tmp_path):
     runner = Runner(study=make_study(), folder=tmp_path / "runs", out=tmp_path / "out.jsonl")
     calls, codes = [], []
 
-    def command(self, run, *words):
+    def command(self, run, slot, *words):
+        assert slot == 0
         calls.append(words)
         code = codes.pop(0) if codes else 0
         if words[0] == "train":
@@ -55,6 +57,29 @@ def fake(monkeypatch, tmp_path):
     yield runner, calls, codes
     for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
         signal.signal(number, handler)
+
+
+# Seen to fail: every run saw all GPUs, and took the first.
+def test_runs_side_by_side_have_a_gpu_each(monkeypatch, tmp_path):
+    runner = Runner(study=make_study(), folder=tmp_path, out=tmp_path / "out.jsonl", parallel=2)
+    together, seen = threading.Barrier(2), []
+
+    class Child:
+        def __init__(self, words: list[str], *, env: dict[str, str], **_: object) -> None:
+            seen.append(env["CUDA_VISIBLE_DEVICES"])
+            together.wait(30.0)
+
+        def wait(self) -> int:
+            return 1
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda,cpu")
+    monkeypatch.setattr(study_runs.subprocess, "Popen", Child)
+    monkeypatch.setattr(Runner, "_line", lambda *_: {})
+    monkeypatch.setattr(Runner, "record", lambda *_: None)
+    assert runner.do(cells_of(runner.study))
+    pairs = [set(seen[i : i + 2]) for i in range(0, len(seen), 2)]
+    assert pairs == [{"3", "5"}] * 2
 
 
 def test_what_was_measured_is_not_measured_again(fake):

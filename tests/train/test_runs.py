@@ -56,6 +56,18 @@ def test_a_row_holds_the_best_evaluation_and_where_the_run_is(tmp_path: Path):
     )
 
 
+# Seen to fail: with the runs beside each other alone.
+def test_runs_of_sweeps_are_found_and_nothing_within_a_run(tmp_path: Path):
+    make_run(tmp_path / "a", evaluated(1, 0.9))
+    make_run(tmp_path / "a" / "maze" / "inner", evaluated(1, 0.9))
+    make_run(tmp_path / "sweeps" / "depths" / "depth_4-0", evaluated(1, 0.9))
+    make_run(tmp_path / "sweeps" / "depths" / "deeper" / "still", evaluated(1, 0.9))
+    rows = list_runs(tmp_path)
+    assert [row["name"] for row in rows] == ["a", "sweeps/depths/depth_4-0"]
+    assert rows[1]["run"] == str(tmp_path / "sweeps" / "depths" / "depth_4-0")
+    assert format_runs(rows).splitlines()[2].split()[0] == "sweeps/depths/depth_4-0"
+
+
 def test_a_run_of_so_many_minutes_is_done_when_they_are_over(tmp_path: Path):
     # Seen to fail: "stopped (0%)" for every run of a sweep with minutes, whose steps have no end.
     late = {"iteration": 3, "control_steps": 3072, "seconds": 130.0, "gradient_steps": 44}
