@@ -34,9 +34,9 @@ def report(
 ) -> list[str]:
     """Lines of Markdown: per task and variant, over all tasks, and with `each` every run.
 
-    With `best` the variant that is first in the table over all tasks is named below it. With `wall`
-    also what the curves had when the quickest run of the task was over: a comparison
-    of equal wall time, as far as nothing else ran beside.
+    With `best` the variant that leads the table over all tasks is named below it. With `wall` also
+    what the curves had when the quickest run of the task was over: a comparison of equal wall time,
+    as far as nothing else ran beside.
 
     Raises:
       ConfigError: there is no result, or two of the same task, variant and seed.
@@ -55,7 +55,9 @@ def report(
 def best_first(lines: Sequence[Line], *, metric: str) -> list[Line]:
     """The results, those of the best variant first, by the table over all tasks."""
     totals = _totals(lines, metric)
-    return sorted(lines, key=lambda line: -totals[line["variant"]])
+    # Of variants that are alike the first stays first, with its runs together
+    order = sorted(totals, key=lambda variant: -totals[variant])
+    return sorted(lines, key=lambda line: order.index(line["variant"]))
 
 
 def best_variants(lines: Sequence[Line], *, metric: str) -> list[str]:

@@ -48,20 +48,25 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         raise CheckpointError(
             f"{folder} is no folder. Expected one that holds run folders. Check the path."
         )
-    if (folder / CONFIG_FILE).exists():
-        return [run_row(folder)]
-    return [
-        run_row(run, run.relative_to(folder).as_posix()) for run in sorted(_run_folders(folder))
-    ]
+    runs = sorted(_run_folders(folder))
+    return [run_row(run, _way(folder, run)) for run in runs]
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
-    """Nothing within a run is one."""
-    for where, folders, files in os.walk(folder):
-        if CONFIG_FILE in files:
-            yield Path(where)
-        if CONFIG_FILE in files or len(Path(where).relative_to(folder).parts) == _DEEPEST:
-            folders.clear()
+def _run_folders(folder: Path, deepest: int = _DEEPEST) -> Iterator[Path]:
+    """The folder if it is a run, within which nothing is one, else those within it.
+
+    Hidden folders and those that cannot be listed have none; a link leads to a run and no further,
+    for it may lead back.
+    """
+    if os.path.exists(folder / CONFIG_FILE):  # Path raises where access is refused
+        yield folder
+    elif deepest:
+        try:
+            inner = [each for each in os.scandir(folder) if each.name[0] != "." and each.is_dir()]
+        except OSError:
+            return
+        for each in inner:
+            yield from _run_folders(Path(each.path), 0 if each.is_symlink() else deepest - 1)
 
 
 def run_row(run: Path, name: str | None = None) -> dict[str, Any]:
@@ -71,6 +76,9 @@ def run_row(run: Path, name: str | None = None) -> dict[str, Any]:
         config, lines = stored_config(run), read_metrics(run)
     except RobotGcrlError as error:
         return known | {"state": "unreadable", "problem": str(error)}
+    except OSError as error:
+        problem = f"{error.filename or run} cannot be read: {error.strerror}"
+        return known | {"state": "unreadable", "problem": problem}
     last = lines[-1] if lines else {}
     best = _best(lines)
     # Its config.json has the budget of its teacher
@@ -114,7 +122,7 @@ def compare_runs(runs: Sequence[Path]) -> dict[str, Any]:
         axis for axis, (key, *_) in AXES.items() if all(key in lines[-1] for lines in measured)
     ]
     return {
-        "runs": [run_row(run) for run in runs],
+        "runs": [run_row(run, name) for run, name in zip(runs, _told_apart(runs), strict=True)],
         "settings": {
             name: [_plain(config[name]) for config in configs]
             for name in configs[0]
@@ -215,6 +223,20 @@ def _learned(lines: Sequence[Line], axis: Axis) -> float | None:
     places, values = values_of(lines, "success_any", axis)
     reached = np.flatnonzero(values >= LEARNED)
     return float(places[reached[0]]) if reached.size else None
+
+
+def _way(folder: Path, run: Path) -> str:
+    return run.name if run == folder else run.relative_to(folder).as_posix()
+
+
+def _told_apart(runs: Sequence[Path]) -> list[str]:
+    """Names of runs; where two have the same, as in two sweeps, from where their paths part."""
+    names = [run.name for run in runs]
+    if len(set(names)) == len(names):
+        return names
+    whole = [run.absolute() for run in runs]
+    common = os.path.commonpath([run.parent for run in whole])
+    return [run.relative_to(common).as_posix() for run in whole]
 
 
 def _plain(value: object) -> object:

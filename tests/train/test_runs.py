@@ -68,6 +68,36 @@ def test_runs_of_sweeps_are_found_and_nothing_within_a_run(tmp_path: Path):
     assert format_runs(rows).splitlines()[2].split()[0] == "sweeps/depths/depth_4-0"
 
 
+def test_links_hidden_folders_and_broken_runs(tmp_path: Path):
+    # Seen to fail: a linked run was lost, a hidden one listed, and a run whose metrics cannot be
+    # opened ended the listing.
+    runs = tmp_path / "runs"
+    far = make_run(tmp_path / "far" / "run", evaluated(1, 0.9))
+    make_run(runs / ".trash" / "old", evaluated(1, 0.9))
+    (runs / "linked").symlink_to(far)
+    (runs / "back").symlink_to(tmp_path)
+    (runs / "nowhere").symlink_to(tmp_path / "nothing")
+    broken = make_run(runs / "sweeps" / "depths" / "broken")
+    (broken / "metrics.jsonl").unlink()
+    (broken / "metrics.jsonl").mkdir()
+    linked, row = list_runs(runs)
+    assert (linked["name"], linked["success_any"]) == ("linked", 0.9)
+    assert row == {
+        "run": str(broken),
+        "name": "sweeps/depths/broken",
+        "state": "unreadable",
+        "problem": f"{broken / 'metrics.jsonl'} cannot be read: Is a directory",
+    }
+
+
+def test_runs_of_two_sweeps_are_told_apart(tmp_path: Path):
+    # Seen to fail: two columns of the same head.
+    runs = [make_run(tmp_path / "sweeps" / name / "x-0", evaluated(1, 0.2)) for name in "ab"]
+    assert format_comparison(compare_runs(runs)).split()[:2] == ["a/x-0", "b/x-0"]
+    beside = make_run(tmp_path / "sweeps" / "a" / "x-1", evaluated(1, 0.2))
+    assert format_comparison(compare_runs([runs[0], beside])).split()[:2] == ["x-0", "x-1"]
+
+
 def test_a_run_of_so_many_minutes_is_done_when_they_are_over(tmp_path: Path):
     # Seen to fail: "stopped (0%)" for every run of a sweep with minutes, whose steps have no end.
     late = {"iteration": 3, "control_steps": 3072, "seconds": 130.0, "gradient_steps": 44}
