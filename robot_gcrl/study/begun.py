@@ -16,6 +16,10 @@ from robot_gcrl.train.machine import machine
 from robot_gcrl.train.metrics import read_metrics
 from robot_gcrl.train.run_files import CHECKPOINTS
 
+# Options that came after results had been kept, with what they were before there were any: an
+# update of the package is no reason to measure anew
+_LATER = {"agent.bootstrap": "0.0", "agent.target_rate": "0.02"}
+
 
 def is_trained(config: TrainConfig, run: Path) -> bool:
     """Whether a run has had its budget."""
@@ -34,10 +38,12 @@ def told_apart(config: TrainConfig) -> dict[str, Any]:
 def settings_sha256(config: TrainConfig) -> str:
     """Of everything that makes another run: presets and hints too, which no study names.
 
-    But for task, files, seed and minutes, which each line of the results has by itself.
+    But for task, files, seed and minutes, which each line of the results has by itself, and for
+    what came later than the first results and is as they were made.
     """
     private = {"run", "task", "seed", "start_from", "dataset", "minutes", *RESUMABLE} - {"steps"}
-    kept = {name: str(value) for name, value in contents(config).items() if name not in private}
+    found = {name: str(value) for name, value in contents(config).items() if name not in private}
+    kept = {name: value for name, value in found.items() if _LATER.get(name) != value}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
