@@ -1,6 +1,5 @@
 """The results beside the documentation: that they are still of the studies' settings."""
 
-from pathlib import Path
 
 import pytest
 
