@@ -1,6 +1,5 @@
 """The results beside the documentation: that they are still of the studies' settings."""
 
-
 import pytest
 
 from robot_gcrl.study.begun import settings_sha256
