@@ -131,6 +131,7 @@ def test_under_realism_the_goal_that_is_told_is_shown_and_rewards_are_of_the_tru
     env = RobotVectorEnv("arm_reach", num_envs=64, reward="dense", randomize="full")
     asked = np.array(env.task.contract.goal_bounds, np.float32).mean(0)
     seen, _ = env.reset(seed=0, options={"goal": asked})
+    assert env.single_action_space.shape is not None
     assert (np.abs(seen["desired_goal"] - asked).max(0) > 1e-3).all()
     seen, rewards, _, _, info = env.step(np.zeros((64, env.single_action_space.shape[0])))
     true = np.linalg.norm(seen["achieved_goal"] - asked, axis=1)
